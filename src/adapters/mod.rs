@@ -1,0 +1,1 @@
+//! Who provides the ports. Each file names one outside thing.

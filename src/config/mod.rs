@@ -1,0 +1,131 @@
+//! What can be set: a whole configuration, already valid.
+//!
+//! The rest of the program never sees a file, only this. [`load`] makes it, or says everything
+//! that is wrong with the file at once.
+
+use std::net::SocketAddr;
+
+use crate::domain::client::Client;
+use crate::domain::mapping::Mapping;
+use crate::domain::tenant::Tenant;
+use crate::protocol::time::Seconds;
+
+/// A valid configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The issuer identifier of this service (RFC 8414 §2): what it signs as, and the only
+    /// audience of a client assertion.
+    pub issuer: String,
+    /// Where it listens.
+    pub listen: Listen,
+    /// The tenants whose tokens are accepted; at least one.
+    pub tenants: Vec<Tenant>,
+    /// The registered callers; at least one.
+    pub clients: Vec<Client>,
+    /// Entra to Tyk.
+    pub mapping: Mapping,
+    /// How key sets are kept.
+    pub key_sets: KeySetRules,
+    /// The bounds of the in-memory cache.
+    pub cache: CacheBounds,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// The addresses of the listeners.
+#[derive(Clone, Copy, Debug)]
+pub struct Listen {
+    /// What clients call.
+    pub public: SocketAddr,
+    /// Health, metrics and explain; never exposed to clients.
+    pub admin: SocketAddr,
+}
+
+/// When the key sets of issuers are fetched.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySetRules {
+    /// Fetched again when older than this.
+    pub refresh: Seconds,
+    /// An unknown `kid` causes at most one fetch per issuer in this time.
+    pub cooldown: Seconds,
+    /// A set older than this is trusted no longer.
+    pub max_stale: Seconds,
+}
+
+impl Default for KeySetRules {
+    fn default() -> Self {
+        Self {
+            refresh: Seconds::hours(1),
+            cooldown: Seconds::minutes(5),
+            max_stale: Seconds::hours(24),
+        }
+    }
+}
+
+/// The bounds of the in-memory cache.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheBounds {
+    /// Memory for prepared answers, in bytes.
+    pub bytes: u64,
+}
+
+impl Default for CacheBounds {
+    fn default() -> Self {
+        Self { bytes: 256 * 1024 * 1024 }
+    }
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Log {
+    /// The least severe level that is written.
+    pub level: LogLevel,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// The least severe level that is written.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum LogLevel {
+    /// Only what needs a person.
+    Error,
+    /// And what may soon.
+    Warn,
+    /// And what the service does of its own: start, stop, key sets, refused callers.
+    #[default]
+    Info,
+    /// And one line for every request.
+    Debug,
+}
+
+/// The form of a log line.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// For a person at a terminal.
+    Human,
+}

@@ -1,0 +1,1 @@
+//! A pretend world: an Entra look-alike tenant for `tessera dev`, tests and load tests.

@@ -1,0 +1,133 @@
+//! What the services need from outside, as traits; `adapters` provides it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::domain::principal::{PrincipalId, PrincipalType};
+use crate::domain::tenant::IssuerId;
+use crate::protocol::ids::{ClientId, Fingerprint};
+use crate::protocol::jwk::KeySet;
+use crate::protocol::time::UnixTime;
+
+/// Something we depend on did not answer, so the truth is not known: 503, never a guess (INT-28).
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{dependency} is unavailable: {detail}")]
+pub struct Unavailable {
+    /// What did not answer.
+    pub dependency: Dependency,
+    /// What happened, for the operator; holds no token and no secret.
+    pub detail: String,
+}
+
+/// What can be unavailable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Dependency {
+    /// An issuer's discovery document or key set.
+    IssuerKeys,
+    /// Microsoft Graph.
+    Graph,
+    /// The key that signs our own answers.
+    SigningKey,
+}
+
+/// What time it is. Never goes back.
+pub trait Clock: Send + Sync + std::fmt::Debug {
+    /// The present moment.
+    fn now(&self) -> UnixTime;
+}
+
+/// What discovery told about one issuer, and its keys at one moment.
+#[derive(Debug)]
+pub struct IssuerKeySet {
+    /// The issuer (`iss`) as its discovery document spells it; may hold the literal `{tenantid}`.
+    pub issuer: String,
+    /// The usable keys.
+    pub keys: KeySet,
+    /// When they were fetched.
+    pub fetched_at: UnixTime,
+}
+
+/// Why a key set is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum FetchReason {
+    /// There is none yet, or it is too old to be trusted.
+    Missing,
+    /// A token names a `kid` that the present set does not have.
+    UnknownKid,
+    /// It is time.
+    Age,
+}
+
+/// The key sets of the configured issuers. Fetches only from configured authorities.
+#[async_trait]
+pub trait IssuerKeys: Send + Sync + std::fmt::Debug {
+    /// The last good set, if it may still be trusted at `now`. Never waits.
+    fn current(&self, issuer: IssuerId, now: UnixTime) -> Option<Arc<IssuerKeySet>>;
+
+    /// A set as fresh as the rules allow: fetches it, or joins a fetch under way, or, within the
+    /// cooldown after the last fetch, answers the present set.
+    ///
+    /// Unavailable when the last attempt failed: then a `kid` we do not know may well be good.
+    async fn fetch(
+        &self,
+        issuer: IssuerId,
+        reason: FetchReason,
+    ) -> Result<Arc<IssuerKeySet>, Unavailable>;
+}
+
+/// The groups of principals whose token does not list them. Called only for tenants with Graph
+/// access configured.
+#[async_trait]
+pub trait GroupDirectory: Send + Sync + std::fmt::Debug {
+    /// The groups of `principal`, from the cache or from Graph; one request for many askers.
+    async fn groups(
+        &self,
+        principal: PrincipalId,
+        kind: PrincipalType,
+    ) -> Result<Membership, Unavailable>;
+
+    /// Whether Graph access is configured for the principal's tenant.
+    fn covers(&self, principal: PrincipalId) -> bool;
+}
+
+/// The groups of one principal as Graph told them.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// Group object ids.
+    pub groups: Arc<[String]>,
+    /// Until when this may be used.
+    pub valid_until: UnixTime,
+}
+
+/// Remembers what may be used once.
+pub trait ReplayGuard: Send + Sync + std::fmt::Debug {
+    /// Whether `id` is used by `client` for the first time; it is remembered until `expires`.
+    /// `false` also when nothing more can be remembered: then nobody can be sure.
+    fn first_use(&self, client: &ClientId, id: &str, expires: UnixTime) -> bool;
+}
+
+/// Slows down those who guess.
+pub trait Throttle: Send + Sync + std::fmt::Debug {
+    /// Whether `key` may try now; otherwise the seconds to wait.
+    fn admit(&self, key: &ThrottleKey) -> Result<(), u64>;
+
+    /// Records that `key` failed.
+    fn failed(&self, key: &ThrottleKey);
+}
+
+/// Whose failures are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ThrottleKey(pub Fingerprint);
+
+/// Signs our own answers.
+#[async_trait]
+pub trait Signer: Send + Sync + std::fmt::Debug {
+    /// The compact JWS of `claims` (a JSON object) with the header's `typ`.
+    async fn sign(&self, typ: &'static str, claims: &[u8]) -> Result<String, Unavailable>;
+
+    /// The public keys, as a JSON Web Key Set document.
+    async fn public_keys(&self) -> Result<bytes::Bytes, Unavailable>;
+}

@@ -1,0 +1,261 @@
+//! Key sets (RFC 7517): which keys of a document can verify, for which algorithm, for whom.
+//!
+//! A key that cannot be used is skipped, never fatal: one odd entry must not cost an issuer all its
+//! keys. A key has exactly one algorithm, decided here and not by any token (RFC 8725 §3.1).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+
+use super::ids::MAX_ID_BYTES;
+use super::time::UnixTime;
+
+/// Most bytes of a key set document (POL).
+pub const MAX_KEY_SET_BYTES: usize = 512 * 1024;
+/// Most keys of one document; further ones are skipped (POL).
+pub const MAX_KEYS: usize = 100;
+/// RSA moduli that are accepted: shorter ones are weak, longer ones a way to burn our time (POL).
+const RSA_MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
+/// The one RSA exponent in use, 65537; smaller ones invite forgery (A20).
+const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
+
+/// The algorithms a key set may be used with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyUse {
+    /// Keys of an Entra tenant: RS256 by Microsoft's documentation.
+    Entra,
+    /// Keys a client registered here: RS256, PS256 or ES256 (RFC 7523).
+    Client,
+}
+
+/// A public key bound to one algorithm, and how long it may be trusted.
+pub struct VerificationKey {
+    kid: Option<String>,
+    x5t_s256: Option<String>,
+    issuer: Option<String>,
+    algorithm: Algorithm,
+    material: Vec<u8>,
+    decoding: DecodingKey,
+    /// Seconds since the epoch. Every answer that rests on this key holds the key and looks here,
+    /// so removing a key ends all of them in one store.
+    trusted_until: AtomicI64,
+}
+
+impl std::fmt::Debug for VerificationKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VerificationKey")
+            .field("kid", &self.kid)
+            .field("issuer", &self.issuer)
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
+    }
+}
+
+impl VerificationKey {
+    /// The key's `kid`.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// The certificate thumbprint `x5t#S256` the document gives for this key.
+    pub fn x5t_s256(&self) -> Option<&str> {
+        self.x5t_s256.as_deref()
+    }
+
+    /// The `issuer` member of Entra's key sets: whose tokens this key may sign (ENT-03). Either a
+    /// concrete issuer or one with the literal `{tenantid}`.
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// The one algorithm of this key.
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    pub(super) const fn decoding(&self) -> &DecodingKey {
+        &self.decoding
+    }
+
+    /// Whether answers resting on this key stand at `now`.
+    pub fn is_trusted(&self, now: UnixTime) -> bool {
+        now.seconds() < self.trusted_until.load(Ordering::Acquire)
+    }
+
+    /// Trusts this key until `moment`; a moment in the past ends every answer that rests on it.
+    pub fn trust_until(&self, moment: UnixTime) {
+        self.trusted_until.store(moment.seconds(), Ordering::Release);
+    }
+
+    /// Whether `other` is the same key for the same issuer and algorithm.
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.kid == other.kid
+            && self.issuer == other.issuer
+            && self.algorithm == other.algorithm
+            && self.material == other.material
+    }
+}
+
+/// The usable keys of one document.
+#[derive(Clone, Debug, Default)]
+pub struct KeySet {
+    keys: Vec<Arc<VerificationKey>>,
+    skipped: usize,
+}
+
+/// The document is not a key set at all.
+#[derive(Debug, thiserror::Error)]
+pub enum KeySetError {
+    /// More bytes than [`MAX_KEY_SET_BYTES`].
+    #[error("the key set is larger than {MAX_KEY_SET_BYTES} bytes")]
+    TooLarge,
+    /// Not a JSON object with an array `keys`.
+    #[error("not a JSON Web Key Set: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// No key in it can be used.
+    #[error("no usable key: {skipped} skipped (wrong type, use, algorithm or size)")]
+    NoUsableKey {
+        /// How many entries there were.
+        skipped: usize,
+    },
+}
+
+impl KeySet {
+    /// Reads the keys of `document` that can be used for `purpose`; refuses a set without any.
+    pub fn parse(document: &[u8], purpose: KeyUse) -> Result<Self, KeySetError> {
+        if document.len() > MAX_KEY_SET_BYTES {
+            return Err(KeySetError::TooLarge);
+        }
+        let document: Document<'_> = serde_json::from_slice(document)?;
+        let total = document.keys.len();
+        let keys: Vec<_> = document
+            .keys
+            .into_iter()
+            .take(MAX_KEYS)
+            .filter_map(|raw| serde_json::from_str::<Jwk>(raw.get()).ok())
+            .filter_map(|jwk| jwk.into_key(purpose))
+            .map(Arc::new)
+            .collect();
+        let skipped = total.saturating_sub(keys.len());
+        if keys.is_empty() {
+            return Err(KeySetError::NoUsableKey { skipped });
+        }
+        Ok(Self { keys, skipped })
+    }
+
+    /// The usable keys.
+    pub fn keys(&self) -> &[Arc<VerificationKey>] {
+        &self.keys
+    }
+
+    /// How many entries of the document were unusable.
+    pub const fn skipped(&self) -> usize {
+        self.skipped
+    }
+
+    /// Carries over from `previous` every key that stays, so that answers resting on it stand, and
+    /// trusts all keys until `until`. The keys that left are trusted no longer.
+    pub fn replace(&mut self, previous: Option<&Self>, until: UnixTime) {
+        let before = previous.map_or(&[][..], |set| &set.keys);
+        for key in &mut self.keys {
+            if let Some(same) = before.iter().find(|old| old.same_as(key)) {
+                *key = Arc::clone(same);
+            }
+            key.trust_until(until);
+        }
+        let left = before.iter().filter(|old| !self.keys.iter().any(|key| Arc::ptr_eq(key, old)));
+        left.for_each(|key| key.trust_until(UnixTime::default()));
+    }
+}
+
+#[derive(Deserialize)]
+struct Document<'a> {
+    #[serde(borrow)]
+    keys: Vec<&'a serde_json::value::RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    key_ops: Option<Vec<String>>,
+    alg: Option<String>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+    issuer: Option<String>,
+    #[serde(rename = "x5t#S256")]
+    x5t_s256: Option<String>,
+}
+
+impl Jwk {
+    fn into_key(self, purpose: KeyUse) -> Option<VerificationKey> {
+        let for_verifying = self.usage.as_deref().is_none_or(|usage| usage == "sig")
+            && self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+        let named = self.kid.as_ref().is_none_or(|kid| (1..=MAX_ID_BYTES).contains(&kid.len()));
+        let algorithm = self.algorithm(purpose)?;
+        if !for_verifying || !named {
+            return None;
+        }
+        let (decoding, material) = match algorithm {
+            Algorithm::ES256 => self.elliptic()?,
+            _ => self.rsa()?,
+        };
+        Some(VerificationKey {
+            kid: self.kid,
+            x5t_s256: self.x5t_s256,
+            issuer: self.issuer,
+            algorithm,
+            material,
+            decoding,
+            trusted_until: AtomicI64::new(0),
+        })
+    }
+
+    /// The one algorithm of this key, or none when it is not for `purpose`.
+    fn algorithm(&self, purpose: KeyUse) -> Option<Algorithm> {
+        match (self.kty.as_str(), self.alg.as_deref(), purpose) {
+            ("RSA", None | Some("RS256"), _) => Some(Algorithm::RS256),
+            ("RSA", Some("PS256"), KeyUse::Client) => Some(Algorithm::PS256),
+            ("EC", None | Some("ES256"), KeyUse::Client) => Some(Algorithm::ES256),
+            _ => None,
+        }
+    }
+
+    fn rsa(&self) -> Option<(DecodingKey, Vec<u8>)> {
+        let modulus = decode(self.n.as_deref()?)?;
+        let exponent = decode(self.e.as_deref()?)?;
+        let significant = modulus.first().is_some_and(|byte| byte.leading_zeros() == 0);
+        let odd = modulus.last().is_some_and(|byte| byte & 1 == 1);
+        if !RSA_MODULUS_BYTES.contains(&modulus.len()) || !significant || !odd {
+            return None;
+        }
+        (exponent == RSA_EXPONENT)
+            .then(|| (DecodingKey::from_rsa_raw_components(&modulus, &exponent), modulus))
+    }
+
+    fn elliptic(&self) -> Option<(DecodingKey, Vec<u8>)> {
+        if self.crv.as_deref() != Some("P-256") {
+            return None;
+        }
+        let (x, y) = (self.x.as_deref()?, self.y.as_deref()?);
+        let (left, right) = (decode(x)?, decode(y)?);
+        if left.len() != 32 || right.len() != 32 {
+            return None;
+        }
+        let key = DecodingKey::from_ec_components(x, y).ok()?;
+        Some((key, [left, right].concat()))
+    }
+}
+
+fn decode(text: &str) -> Option<Vec<u8>> {
+    BASE64_URL_SAFE_NO_PAD.decode(text).ok()
+}

@@ -1,0 +1,9 @@
+//! The RFCs as types: parse in, serialise out. No decision about trust, no input or output.
+
+pub mod client_auth;
+pub mod ids;
+pub mod json;
+pub mod jwk;
+pub mod jws;
+pub mod params;
+pub mod time;

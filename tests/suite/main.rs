@@ -1,0 +1,1 @@
+//! The test suite: one binary, one module for each subject.
