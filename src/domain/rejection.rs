@@ -280,6 +280,8 @@ impl fmt::Display for Rejection {
     }
 }
 
+impl std::error::Error for Rejection {}
+
 /// Longest piece of a caller's text that is ever shown, in characters.
 const SHOWN: usize = 160;
 

@@ -2,6 +2,7 @@
 
 pub mod client_auth;
 pub mod ids;
+pub mod introspection;
 pub mod json;
 pub mod jwk;
 pub mod jws;
