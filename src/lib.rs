@@ -21,3 +21,4 @@ pub mod dev;
 pub mod domain;
 pub mod ports;
 pub mod protocol;
+pub mod service;

@@ -115,8 +115,20 @@ pub fn add(known: &mut Vec<String>, more: &[String]) {
     }
 }
 
+/// A condition that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Miss {
+    /// The condition, as the configuration names it.
+    pub condition: String,
+    /// Any of these would have matched.
+    pub wanted: Vec<String>,
+    /// What the token has; `None` when that is unknown.
+    pub found: Option<Vec<String>>,
+}
+
 impl When {
-    fn matches(&self, facts: &Facts<'_>) -> bool {
+    /// Whether every condition holds.
+    pub fn matches(&self, facts: &Facts<'_>) -> bool {
         accepts(&self.tenants, &facts.tenant)
             && accepts(&self.apps, &facts.app)
             && accepts(&self.principal_types, &facts.principal_type)
@@ -125,6 +137,52 @@ impl When {
             && (self.groups.is_empty() || facts.groups.is_some_and(|got| shares(&self.groups, got)))
             && self.claims.iter().all(|(name, values)| claim_has(facts.claims, name, values))
     }
+
+    /// The conditions that do not hold; none when the rule matches.
+    pub fn misses(&self, facts: &Facts<'_>) -> Vec<Miss> {
+        let mut missed = Vec::new();
+        let mut note = |held: bool, condition: &str, wanted: Vec<String>, found| {
+            if !held {
+                missed.push(Miss { condition: condition.to_owned(), wanted, found });
+            }
+        };
+        let types = self.principal_types.iter().map(|kind| kind.as_str().to_owned()).collect();
+        let kind = Some(vec![facts.principal_type.as_str().to_owned()]);
+        let groups = facts.groups.map(<[String]>::to_vec);
+        let groups_hold =
+            self.groups.is_empty() || facts.groups.is_some_and(|got| shares(&self.groups, got));
+        note(
+            accepts(&self.tenants, &facts.tenant),
+            "tenant",
+            spell(&self.tenants),
+            Some(spell(&[facts.tenant])),
+        );
+        note(accepts(&self.apps, &facts.app), "app", spell(&self.apps), Some(spell(&[facts.app])));
+        note(accepts(&self.principal_types, &facts.principal_type), "principal_type", types, kind);
+        note(
+            shares(&self.roles, facts.roles),
+            "roles",
+            self.roles.clone(),
+            Some(facts.roles.to_vec()),
+        );
+        note(
+            shares(&self.scopes, facts.scopes),
+            "scopes",
+            self.scopes.clone(),
+            Some(facts.scopes.to_vec()),
+        );
+        note(groups_hold, "groups", self.groups.clone(), groups);
+        for (name, values) in &self.claims {
+            let found = facts.claims.get(name).map_or_else(Vec::new, spell_claim);
+            let held = claim_has(facts.claims, name, values);
+            note(held, &format!("claims.{name}"), values.clone(), Some(found));
+        }
+        missed
+    }
+}
+
+fn spell(ids: &[Guid]) -> Vec<String> {
+    ids.iter().map(Guid::to_string).collect()
 }
 
 fn accepts<T: PartialEq>(wanted: &[T], got: &T) -> bool {
@@ -136,12 +194,73 @@ fn shares(wanted: &[String], got: &[String]) -> bool {
 }
 
 fn claim_has(claims: &Object, name: &str, values: &[String]) -> bool {
-    let wanted = |text: &str| values.iter().any(|value| value == text);
-    match claims.get(name) {
-        Some(Json::String(text)) => wanted(text),
-        Some(Json::Array(items)) => items.iter().filter_map(Json::as_str).any(wanted),
-        Some(Json::Bool(flag)) => wanted(if *flag { "true" } else { "false" }),
-        Some(Json::Number(number)) => wanted(&number.to_string()),
-        Some(Json::Null | Json::Object(_)) | None => false,
+    claims.get(name).is_some_and(|claim| shares(values, &spell_claim(claim)))
+}
+
+/// The values of a named claim as the configuration spells them.
+fn spell_claim(claim: &Json) -> Vec<String> {
+    match claim {
+        Json::String(text) => vec![text.clone()],
+        Json::Array(items) => items.iter().filter_map(Json::as_str).map(str::to_owned).collect(),
+        Json::Bool(flag) => vec![flag.to_string()],
+        Json::Number(number) => vec![number.to_string()],
+        Json::Null | Json::Object(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(entries: &[&str]) -> Vec<String> {
+        entries.iter().map(|entry| (*entry).to_owned()).collect()
+    }
+
+    fn rule(name: &str, when: When) -> Rule {
+        let grant = Grant { policies: texts(&[name, "shared"]), ..Grant::default() };
+        Rule { name: name.to_owned(), when, grant }
+    }
+
+    #[test]
+    fn every_rule_that_matches_grants_and_unknown_groups_match_nothing() {
+        let claims = Object::parse(br#"{"acct":1,"acrs":["c1","c2"],"flag":true}"#).unwrap();
+        let id: Guid = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490".parse().unwrap();
+        let other: Guid = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse().unwrap();
+        let wants = |name: &str, value: &str| When {
+            claims: BTreeMap::from([(name.to_owned(), texts(&[value]))]),
+            ..When::default()
+        };
+        let mapping = Mapping::new(vec![
+            rule("group", When { groups: texts(&["g1", "g2"]), ..When::default() }),
+            rule("both", When { scopes: texts(&["s"]), roles: texts(&["r"]), ..When::default() }),
+            rule("half", When { scopes: texts(&["s"]), roles: texts(&["x"]), ..When::default() }),
+            rule("tenant", When { tenants: vec![id], ..When::default() }),
+            rule("app", When { apps: vec![other], ..When::default() }),
+            rule("guest", wants("acct", "1")),
+            rule("context", wants("acrs", "c2")),
+            rule("flag", wants("flag", "true")),
+            rule("absent", wants("nothing", "1")),
+        ]);
+        let (roles, scopes, groups) = (texts(&["r"]), texts(&["s"]), texts(&["g2"]));
+        let facts = |groups| Facts {
+            app: id,
+            claims: &claims,
+            groups,
+            principal_type: PrincipalType::User,
+            roles: &roles,
+            scopes: &scopes,
+            tenant: id,
+        };
+        let known = mapping.apply(&facts(Some(&groups)));
+        assert_eq!(known.rules, ["group", "both", "tenant", "guest", "context", "flag"]);
+        let once = known.grant.policies.iter().filter(|policy| *policy == "shared").count();
+        assert_eq!(once, 1);
+        let unknown = mapping.apply(&facts(None));
+        assert_eq!(unknown.rules, ["both", "tenant", "guest", "context", "flag"], "ENT-10");
+        for rule in mapping.rules() {
+            for facts in [facts(None), facts(Some(&groups))] {
+                assert_eq!(rule.when.matches(&facts), rule.when.misses(&facts).is_empty());
+            }
+        }
     }
 }

@@ -1,0 +1,226 @@
+//! Who is calling: secrets, assertions, and the caller's own Entra token.
+
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::snapshot::{Caller, Snapshot};
+use super::verify::{Audiences, Refusal, Verifier};
+use crate::domain::assertion;
+use crate::ports::{Clock, ReplayGuard, Throttle, ThrottleKey, Unavailable};
+use crate::protocol::client_auth::{Method, Presented};
+use crate::protocol::ids::{ClientId, Fingerprint, SecretDigest};
+use crate::protocol::jwk::VerificationKey;
+use crate::protocol::jws::{Header, UnverifiedJwt};
+use crate::protocol::time::UnixTime;
+
+/// Why a caller is not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum Denied {
+    /// The credentials prove nothing; why is for the operator only.
+    #[error("{method:?}: {why}")]
+    Invalid {
+        /// How the caller tried.
+        method: Method,
+        /// What was wrong.
+        why: String,
+    },
+    /// Too many failures; seconds to wait.
+    #[error("too many failures; retry after {0} s")]
+    Throttled(u64),
+    /// It cannot be known.
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What authentication works with.
+#[derive(Debug)]
+pub struct Authenticator {
+    /// Verifies the caller's own Entra token.
+    pub verifier: Arc<Verifier>,
+    /// Slows down who guesses.
+    pub throttle: Arc<dyn Throttle>,
+    /// Knows the assertions that were used.
+    pub replay: Arc<dyn ReplayGuard>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Bearer tokens that were good a moment ago.
+    pub bearers: BearerCache,
+}
+
+/// A caller's token that was verified, and for how long that stands.
+#[derive(Clone, Debug)]
+struct KnownBearer {
+    caller: Arc<Caller>,
+    until: UnixTime,
+    key: Arc<VerificationKey>,
+}
+
+/// Verified bearer tokens of callers; each stands as long as its token, its key and its view.
+pub struct BearerCache(quick_cache::sync::Cache<Fingerprint, KnownBearer>);
+
+impl Default for BearerCache {
+    fn default() -> Self {
+        Self(quick_cache::sync::Cache::new(1024))
+    }
+}
+
+impl std::fmt::Debug for BearerCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BearerCache").finish_non_exhaustive()
+    }
+}
+
+impl BearerCache {
+    fn get(&self, token: &Fingerprint, snapshot: &Snapshot, now: UnixTime) -> Option<Arc<Caller>> {
+        let known = self.0.get(token)?;
+        let registered = snapshot.caller(&known.caller.client.id)?;
+        let stands = now < known.until && known.key.is_trusted(now);
+        (stands && registered.view == known.caller.view).then_some(known.caller)
+    }
+}
+
+/// Compared with when there is no such client, so that both cases take the same time (A201).
+static NOBODY: LazyLock<SecretDigest> = LazyLock::new(|| SecretDigest::of(""));
+
+impl Authenticator {
+    /// The client that `presented` proves, calling from `source`.
+    pub async fn authenticate(
+        &self,
+        snapshot: &Snapshot,
+        presented: &Presented<'_>,
+        source: IpAddr,
+    ) -> Result<Arc<Caller>, Denied> {
+        match presented {
+            Presented::Secret { client_id, secret, method } => {
+                let caller = named(snapshot, Some(client_id));
+                let key = throttle_key(source, caller);
+                self.throttle.admit(&key).map_err(Denied::Throttled)?;
+                let proved = by_secret(caller, secret);
+                self.settle(proved, &key, *method)
+            }
+            Presented::Assertion { assertion, client_id } => {
+                let method = Method::PrivateKeyJwt;
+                let read = UnverifiedJwt::parse(assertion).map_err(|error| error.to_string());
+                let id = read
+                    .as_ref()
+                    .ok()
+                    .and_then(|jwt| assertion::named_client(jwt.unverified_claims()));
+                let caller = named(snapshot, id.as_ref().map(ClientId::as_str));
+                let key = throttle_key(source, caller);
+                self.throttle.admit(&key).map_err(Denied::Throttled)?;
+                let proved =
+                    read.and_then(|jwt| self.by_assertion(snapshot, caller, jwt, *client_id));
+                self.settle(proved, &key, method)
+            }
+            Presented::Bearer(token) => self.by_bearer(snapshot, token, source).await,
+        }
+    }
+
+    fn settle(
+        &self,
+        proved: Result<Arc<Caller>, String>,
+        key: &ThrottleKey,
+        method: Method,
+    ) -> Result<Arc<Caller>, Denied> {
+        proved.map_err(|why| {
+            self.throttle.failed(key);
+            Denied::Invalid { method, why }
+        })
+    }
+
+    fn by_assertion(
+        &self,
+        snapshot: &Snapshot,
+        caller: Option<&Arc<Caller>>,
+        jwt: UnverifiedJwt<'_>,
+        client_id: Option<&str>,
+    ) -> Result<Arc<Caller>, String> {
+        let caller = caller.ok_or("no such client")?;
+        let client = &caller.client;
+        if client_id.is_some_and(|named| named != client.id.as_str()) {
+            return Err("`client_id` names another client than the assertion".to_owned());
+        }
+        let keys = client.credentials.keys.as_ref().ok_or("the client has no `jwks`")?;
+        let key = keys.keys().iter().find(|key| is_named(key, jwt.header()));
+        let key = key.ok_or("the client has no key of this `kid` or `x5t#S256`")?;
+        let signed = jwt.verify(Arc::clone(key)).map_err(|error| error.to_string())?;
+        let once = assertion::check(&signed, &client.id, &snapshot.issuer, self.clock.now())
+            .map_err(|error| error.to_string())?;
+        if !self.replay.first_use(&client.id, &once.id, once.until) {
+            return Err("`jti` was used before".to_owned());
+        }
+        Ok(Arc::clone(caller))
+    }
+
+    async fn by_bearer(
+        &self,
+        snapshot: &Snapshot,
+        token: &str,
+        source: IpAddr,
+    ) -> Result<Arc<Caller>, Denied> {
+        let fingerprint = Fingerprint::of(token.as_bytes());
+        let known = self.bearers.get(&fingerprint, snapshot, self.clock.now());
+        if let Some(caller) = known {
+            return Ok(caller);
+        }
+        let throttle = throttle_key(source, None);
+        self.throttle.admit(&throttle).map_err(Denied::Throttled)?;
+        let invalid = |why: String| {
+            self.throttle.failed(&throttle);
+            Denied::Invalid { method: Method::Bearer, why }
+        };
+        let valid = match self.verifier.verify(token, &snapshot.tenants, Audiences::Ourselves).await
+        {
+            Ok(valid) => valid,
+            Err(Refusal::Unavailable(unavailable)) => return Err(unavailable.into()),
+            Err(Refusal::Rejected(rejection)) => return Err(invalid(rejection.to_string())),
+        };
+        if !valid.subject.app_only {
+            return Err(invalid("a user's token does not identify a caller".to_owned()));
+        }
+        let app = valid.subject.app;
+        let caller = snapshot
+            .caller_of_app(app)
+            .ok_or_else(|| invalid(format!("no client has `entra_app: {app}`")))?;
+        let known = KnownBearer {
+            caller: Arc::clone(caller),
+            until: valid.expires,
+            key: Arc::clone(valid.signed.key()),
+        };
+        self.bearers.0.insert(fingerprint, known);
+        Ok(Arc::clone(caller))
+    }
+}
+
+fn named<'s>(snapshot: &'s Snapshot, id: Option<&str>) -> Option<&'s Arc<Caller>> {
+    id.and_then(|id| id.parse().ok()).and_then(|id| snapshot.caller(&id))
+}
+
+/// Failures count for one client at one address, so that nobody locks out others (A231); all
+/// unknown names of one address count together.
+fn throttle_key(source: IpAddr, caller: Option<&Arc<Caller>>) -> ThrottleKey {
+    let name = caller.map_or("", |caller| caller.client.id.as_str());
+    ThrottleKey(Fingerprint::of(format!("{source} {name}").as_bytes()))
+}
+
+fn by_secret(caller: Option<&Arc<Caller>>, secret: &SecretString) -> Result<Arc<Caller>, String> {
+    let digest = caller.and_then(|caller| caller.client.credentials.secret.as_ref());
+    let matches = digest.unwrap_or(&NOBODY).matches(secret.expose_secret());
+    match (caller, digest) {
+        (Some(caller), Some(_)) if matches => Ok(Arc::clone(caller)),
+        (Some(_), Some(_)) => Err("the secret is wrong".to_owned()),
+        (Some(_), None) => Err("the client has no secret".to_owned()),
+        (None, _) => Err("no such client".to_owned()),
+    }
+}
+
+/// By `kid`, or by `x5t#S256` alone, as some gateways send it (CA-09).
+fn is_named(key: &VerificationKey, header: &Header) -> bool {
+    match (&header.kid, &header.x5t_s256) {
+        (Some(kid), _) => key.kid() == Some(kid),
+        (None, Some(thumbprint)) => key.x5t_s256() == Some(thumbprint),
+        (None, None) => false,
+    }
+}

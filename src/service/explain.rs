@@ -1,0 +1,137 @@
+//! One token, step by step: what passed, what misfired, and what the gateway would get.
+
+use serde::Serialize;
+use strum::VariantArray as _;
+
+use super::introspect::known_groups;
+use super::snapshot::{Caller, Snapshot};
+use super::verify::{Audiences, Refusal, Verifier};
+use crate::domain::identity::{Context, facts, permitted};
+use crate::domain::mapping::Miss;
+use crate::domain::rejection::{Rejection, Step};
+use crate::ports::{Clock, GroupDirectory, Unavailable};
+
+/// The whole story of one token.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    /// Whether the client is told `active`.
+    pub active: bool,
+    /// The client that is imagined to ask.
+    pub client: String,
+    /// Every step of the decision.
+    pub steps: Vec<StepTaken>,
+    /// What misfired, if something did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Misfire>,
+    /// Every mapping rule; empty when the token was refused.
+    pub rules: Vec<RuleTried>,
+    /// What the client is told.
+    pub answer: serde_json::Value,
+}
+
+/// One step.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct StepTaken {
+    /// Its name.
+    pub step: &'static str,
+    /// `passed`, `failed` or `not_reached`.
+    pub outcome: &'static str,
+}
+
+/// What misfired.
+#[derive(Debug, Serialize)]
+pub struct Misfire {
+    /// The stable reason code.
+    pub reason: &'static str,
+    /// The step.
+    pub step: &'static str,
+    /// The claim or header member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim: Option<&'static str>,
+    /// What would have been accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What was found, escaped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+/// How one mapping rule fared.
+#[derive(Debug, Serialize)]
+pub struct RuleTried {
+    /// Its name.
+    pub name: String,
+    /// Whether it matched.
+    pub matched: bool,
+    /// The conditions that did not hold, with what would have matched.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<Miss>,
+}
+
+/// Explains `token` as `caller` would see it. Unavailable when the keys cannot be had.
+pub async fn explain(
+    verifier: &Verifier,
+    directory: &dyn GroupDirectory,
+    clock: &dyn Clock,
+    (snapshot, caller): (&Snapshot, &Caller),
+    token: &str,
+) -> Result<Explanation, Unavailable> {
+    let valid = match verifier.verify(token, &snapshot.tenants, Audiences::ProtectedApis).await {
+        Ok(valid) => valid,
+        Err(Refusal::Unavailable(unavailable)) => return Err(unavailable),
+        Err(Refusal::Rejected(rejection)) => return Ok(refused(caller, &rejection)),
+    };
+    let permission = match permitted(&valid, caller.client.introspect.as_ref()) {
+        Ok(permission) => permission,
+        Err(rejection) => return Ok(refused(caller, &rejection)),
+    };
+    let known = known_groups(directory, &valid, clock.now()).await;
+    let context = Context::new(&valid, permission, known.groups(&valid), &snapshot.mapping);
+    let answer = context.answer().map(|answer| serde_json::json!(answer));
+    let facts = facts(&valid, known.groups(&valid));
+    let tried = snapshot.mapping.rules().iter().map(|rule| {
+        let missed = rule.when.misses(&facts);
+        RuleTried { name: rule.name.clone(), matched: missed.is_empty(), missed }
+    });
+    Ok(match answer {
+        Err(rejection) => refused(caller, &rejection),
+        Ok(answer) => Explanation {
+            active: true,
+            client: caller.client.id.to_string(),
+            steps: steps(None),
+            refused: None,
+            rules: tried.collect(),
+            answer,
+        },
+    })
+}
+
+fn refused(caller: &Caller, rejection: &Rejection) -> Explanation {
+    Explanation {
+        active: false,
+        client: caller.client.id.to_string(),
+        steps: steps(Some(rejection.step())),
+        refused: Some(Misfire {
+            reason: rejection.reason.as_str(),
+            step: rejection.step().as_str(),
+            claim: rejection.claim,
+            expected: rejection.expected.clone(),
+            found: rejection.found.clone(),
+            remedy: rejection.reason.remedy(),
+        }),
+        rules: Vec::new(),
+        answer: serde_json::json!({ "active": false }),
+    }
+}
+
+fn steps(failed: Option<Step>) -> Vec<StepTaken> {
+    let outcome = |step: Step| match failed {
+        Some(failed) if step == failed => "failed",
+        Some(failed) if step > failed => "not_reached",
+        Some(_) | None => "passed",
+    };
+    let taken = |step: &Step| StepTaken { step: step.as_str(), outcome: outcome(*step) };
+    Step::VARIANTS.iter().map(taken).collect()
+}

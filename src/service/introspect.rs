@@ -1,0 +1,223 @@
+//! Introspection: what one client is told about one token (RFC 7662 §2).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::snapshot::{Caller, Snapshot};
+use super::verdict_cache::{Decided, Entry, Question, Refused, VerdictCache};
+use super::verify::{Audiences, Refusal, Verifier};
+use crate::domain::identity::{Context, permitted};
+use crate::domain::rejection::{Reason, Rejection, Step};
+use crate::domain::validate::ValidToken;
+use crate::ports::{Clock, Dependency, GroupDirectory, Signer, Unavailable};
+use crate::protocol::ids::Fingerprint;
+use crate::protocol::introspection::{INACTIVE, SIGNED_TYP, Signed};
+use crate::protocol::time::{Seconds, UnixTime};
+
+/// How long a refusal is remembered at most (POL).
+const REFUSAL_LIFE: Seconds = Seconds::new(5);
+/// How long an answer without the groups is kept, when Graph should have told them.
+const UNKNOWN_GROUPS_LIFE: Seconds = Seconds::new(30);
+
+/// What is answered about a token, and how that came about.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The body of the answer.
+    pub body: Bytes,
+    /// Why it is not active, if it is not; for the operator only.
+    pub refused: Option<Reason>,
+    /// Whether it had been decided before.
+    pub cached: bool,
+}
+
+impl Verdict {
+    const fn active(body: Bytes, cached: bool) -> Self {
+        Self { body, refused: None, cached }
+    }
+
+    /// Every refusal has the same body (INT-29).
+    const fn inactive(reason: Reason, cached: bool) -> Self {
+        Self { body: Bytes::from_static(INACTIVE), refused: Some(reason), cached }
+    }
+}
+
+/// The introspection service.
+#[derive(Debug)]
+pub struct Introspector {
+    verifier: Arc<Verifier>,
+    groups: Arc<dyn GroupDirectory>,
+    signer: Arc<dyn Signer>,
+    clock: Arc<dyn Clock>,
+    cache: VerdictCache,
+}
+
+/// What an introspector works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// Verifies tokens.
+    pub verifier: Arc<Verifier>,
+    /// Tells groups that Entra left out.
+    pub groups: Arc<dyn GroupDirectory>,
+    /// Signs answers.
+    pub signer: Arc<dyn Signer>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Keeps answers.
+    pub cache: VerdictCache,
+}
+
+impl Introspector {
+    /// An introspector of these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { verifier, groups, signer, clock, cache } = parts;
+        Self { verifier, groups, signer, clock, cache }
+    }
+
+    /// The answers that are kept.
+    pub const fn cache(&self) -> &VerdictCache {
+        &self.cache
+    }
+
+    /// Decides what `caller` is told about `token`.
+    pub async fn introspect(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        token: &str,
+    ) -> Result<Verdict, Unavailable> {
+        let question = Question { token: Fingerprint::of(token.as_bytes()), view: caller.view };
+        let now = self.clock.now();
+        if let Some(body) = self.cache.active(&question, now) {
+            return Ok(Verdict::active(body, true));
+        }
+        if let Some(reason) = self.cache.refused(&question, now) {
+            return Ok(Verdict::inactive(reason, true));
+        }
+        let decide = self.decide(snapshot, caller, token, question);
+        match self.cache.decide(&question, decide).await? {
+            Decided::ByAnother(body) => Ok(Verdict::active(body, true)),
+            Decided::Now(verdict) => Ok(verdict),
+        }
+    }
+
+    async fn decide(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        token: &str,
+        question: Question,
+    ) -> Result<(Verdict, Option<Entry>), Unavailable> {
+        // Whoever held the guard before may have decided just now.
+        if let Some(reason) = self.cache.refused(&question, self.clock.now()) {
+            return Ok((Verdict::inactive(reason, true), None));
+        }
+        match self.evaluate(snapshot, caller, token).await {
+            Ok((body, entry)) => Ok((Verdict::active(body, false), entry)),
+            Err(Refusal::Unavailable(unavailable)) => Err(unavailable),
+            Err(Refusal::Rejected(rejection)) => {
+                tracing::info!(
+                    client = %caller.client.id,
+                    token = %question.token,
+                    reason = rejection.reason.as_str(),
+                    step = rejection.step().as_str(),
+                    detail = %rejection,
+                    "token refused"
+                );
+                if is_final(&rejection) {
+                    let until = self.clock.now().plus(REFUSAL_LIFE);
+                    self.cache.refuse(question, Refused { reason: rejection.reason, until });
+                }
+                Ok((Verdict::inactive(rejection.reason, false), None))
+            }
+        }
+    }
+
+    /// The whole decision about an unknown token.
+    async fn evaluate(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        token: &str,
+    ) -> Result<(Bytes, Option<Entry>), Refusal> {
+        let token =
+            self.verifier.verify(token, &snapshot.tenants, Audiences::ProtectedApis).await?;
+        let permission = permitted(&token, caller.client.introspect.as_ref())?;
+        let known = known_groups(&*self.groups, &token, self.clock.now()).await;
+        let context = Context::new(&token, permission, known.groups(&token), &snapshot.mapping);
+        let body = Bytes::from(serde_json::to_vec(&context.answer()?).map_err(unserialisable)?);
+        let until = token.expires.min(known.until);
+        let entry = (self.clock.now() < until).then(|| Entry {
+            body: body.clone(),
+            until,
+            key: Arc::clone(token.signed.key()),
+        });
+        Ok((body, entry))
+    }
+
+    /// The signed form of `verdict` for `caller` (RFC 9701 §5).
+    pub async fn sign(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        verdict: &Verdict,
+    ) -> Result<String, Unavailable> {
+        let unsigned = serde_json::from_slice(&verdict.body).and_then(|answer| {
+            serde_json::to_vec(&Signed {
+                iss: &snapshot.issuer,
+                aud: caller.client.id.as_str(),
+                iat: self.clock.now().seconds(),
+                token_introspection: answer,
+            })
+        });
+        self.signer.sign(SIGNED_TYP, &unsigned.map_err(unserialisable)?).await
+    }
+}
+
+fn unserialisable(error: serde_json::Error) -> Unavailable {
+    Unavailable { dependency: Dependency::SigningKey, detail: error.to_string() }
+}
+
+/// Whether neither time nor a fresh key set can turn this refusal into a yes (A245): the token
+/// was read and, beyond its format, believed.
+fn is_final(rejection: &Rejection) -> bool {
+    match rejection.step() {
+        Step::Format | Step::Audience | Step::Identity | Step::Caller => true,
+        Step::Lifetime => rejection.reason == Reason::Expired,
+        Step::Header | Step::Issuer | Step::Key | Step::Signature => false,
+    }
+}
+
+/// What the directory told about groups that a token left out.
+#[derive(Debug)]
+pub struct KnownGroups {
+    told: Option<Arc<[String]>>,
+    until: UnixTime,
+}
+
+impl KnownGroups {
+    /// The groups of `token`: its own, else what the directory told, else unknown.
+    pub fn groups<'a>(&'a self, token: &'a ValidToken) -> Option<&'a [String]> {
+        token.subject.groups.as_deref().or(self.told.as_deref())
+    }
+}
+
+/// Asks `directory` for the groups of `token`, if Entra left them out. An outage of the directory
+/// leaves them unknown, for a short while: unknown groups can only grant less.
+pub async fn known_groups(
+    directory: &dyn GroupDirectory,
+    token: &ValidToken,
+    now: UnixTime,
+) -> KnownGroups {
+    let principal = token.subject.principal;
+    if token.subject.groups.is_some() || !directory.covers(principal) {
+        return KnownGroups { told: None, until: UnixTime::MAX };
+    }
+    match directory.groups(principal, token.subject.kind).await {
+        Ok(found) => KnownGroups { told: Some(found.groups), until: found.valid_until },
+        Err(unavailable) => {
+            tracing::warn!(%principal, %unavailable, "groups are unknown");
+            KnownGroups { told: None, until: now.plus(UNKNOWN_GROUPS_LIFE) }
+        }
+    }
+}

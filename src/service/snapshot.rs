@@ -1,0 +1,76 @@
+//! The configuration at one moment, indexed for requests.
+//!
+//! A request takes one snapshot and keeps it to its end, so that no answer mixes two
+//! configurations.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::config::Config;
+use crate::domain::client::Client;
+use crate::domain::mapping::Mapping;
+use crate::domain::tenant::Tenant;
+use crate::protocol::ids::{ClientId, Guid};
+
+/// Names what one client may see under one configuration. Never used twice in a process, so an
+/// answer kept under another configuration is never found again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ViewId(u64);
+
+impl ViewId {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A registered client under one configuration.
+#[derive(Debug)]
+pub struct Caller {
+    /// The registration.
+    pub client: Client,
+    /// Its view.
+    pub view: ViewId,
+}
+
+/// The configuration at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Who we are.
+    pub issuer: String,
+    /// The trusted tenants.
+    pub tenants: Vec<Tenant>,
+    /// The mapping rules.
+    pub mapping: Mapping,
+    callers: HashMap<ClientId, Arc<Caller>>,
+    apps: HashMap<Guid, ClientId>,
+}
+
+impl Snapshot {
+    /// Indexes a valid configuration.
+    pub fn of(config: &Config) -> Self {
+        let caller = |client: &Client| {
+            let caller = Caller { client: client.clone(), view: ViewId::next() };
+            (client.id.clone(), Arc::new(caller))
+        };
+        let app = |client: &Client| Some((client.credentials.entra_app?, client.id.clone()));
+        Self {
+            issuer: config.issuer.clone(),
+            tenants: config.tenants.clone(),
+            mapping: config.mapping.clone(),
+            callers: config.clients.iter().map(caller).collect(),
+            apps: config.clients.iter().filter_map(app).collect(),
+        }
+    }
+
+    /// The client registered under `id`.
+    pub fn caller(&self, id: &ClientId) -> Option<&Arc<Caller>> {
+        self.callers.get(id)
+    }
+
+    /// The client that authenticates as the Entra application `app`.
+    pub fn caller_of_app(&self, app: Guid) -> Option<&Arc<Caller>> {
+        self.apps.get(&app).and_then(|id| self.callers.get(id))
+    }
+}
