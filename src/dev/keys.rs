@@ -207,8 +207,7 @@ pub fn base64url(bytes: &[u8]) -> String {
 fn rsa_sign(key: &RsaKeyPair, pss: bool, input: &[u8]) -> Result<Vec<u8>, KeyError> {
     let padding: &'static dyn RsaEncoding = if pss { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
     let mut signature = vec![0; key.public_modulus_len()];
-    key.sign(padding, &SystemRandom::new(), input, &mut signature)
-        .map_err(KeyError::at("sign"))?;
+    key.sign(padding, &SystemRandom::new(), input, &mut signature).map_err(KeyError::at("sign"))?;
     Ok(signature)
 }
 
