@@ -3,6 +3,7 @@
 pub mod apps;
 mod certificate;
 pub mod clock;
+pub mod issue;
 pub mod keys;
 pub mod people;
 pub mod token;
