@@ -158,7 +158,7 @@ pub const GRAPH: Api = Api {
     client_id: "00000003-0000-0000-c000-000000000000",
     uri: "https://graph.microsoft.com",
     version: TokenVersion::V1,
-    scopes: &[],
+    scopes: &["User.Read"],
     has_custom_key: false,
 };
 

@@ -86,7 +86,7 @@ pub const ALICE: Person = Person {
     is_agent: false,
     groups: Groups::Listed(&[GOLD_CUSTOMERS, STAFF]),
     roles: &[("api://orders", "Orders.Approver")],
-    scopes: &["orders.read", "orders.write", "invoices.read", "ledger.read"],
+    scopes: &["orders.read", "orders.write", "invoices.read", "ledger.read", "User.Read"],
 };
 
 /// A guest from the partner's tenant: reads orders, no groups.
@@ -100,7 +100,7 @@ pub const BOB: Person = Person {
     is_agent: false,
     groups: Groups::Listed(&[]),
     roles: &[],
-    scopes: &["orders.read", "invoices.read"],
+    scopes: &["orders.read", "invoices.read", "User.Read"],
 };
 
 /// A member of 250 groups: more than a token lists, so her tokens do not say which.
@@ -114,7 +114,7 @@ pub const CAROL: Person = Person {
     is_agent: false,
     groups: Groups::Many(250),
     roles: &[],
-    scopes: &["orders.read", "invoices.read", "ledger.read"],
+    scopes: &["orders.read", "invoices.read", "ledger.read", "User.Read"],
 };
 
 /// A user of the partner's tenant, which the sample configuration does not trust.
@@ -128,7 +128,7 @@ pub const DAVE: Person = Person {
     is_agent: false,
     groups: Groups::Listed(&[GOLD_CUSTOMERS]),
     roles: &[],
-    scopes: &["orders.read", "orders.write", "invoices.read"],
+    scopes: &["orders.read", "orders.write", "invoices.read", "User.Read"],
 };
 
 /// The user account of the invoice agent: `idtyp` says user, but nobody sits there.
@@ -142,7 +142,7 @@ pub const AGENT_USER: Person = Person {
     is_agent: true,
     groups: Groups::Listed(&[REPORT_WRITERS]),
     roles: &[],
-    scopes: &["orders.read", "invoices.read"],
+    scopes: &["orders.read", "invoices.read", "User.Read"],
 };
 
 /// Everybody.
