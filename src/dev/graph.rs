@@ -41,16 +41,14 @@ pub(super) async fn member_groups(
         let text = "the body must say 'securityEnabledOnly'";
         return refusal(StatusCode::BAD_REQUEST, "Request_BadRequest", text);
     }
-    match memberships(&world, &rights, &kind, &oid) {
-        Some(groups) => HttpResponse::Ok().json(json!({
-            "@odata.context": format!("{}/v1.0/$metadata#Collection(Edm.String)", world.authority),
-            "value": groups,
-        })),
-        None => {
-            let text = format!("no object '{oid}' in the tenant");
-            refusal(StatusCode::NOT_FOUND, "Request_ResourceNotFound", &text)
-        }
-    }
+    let Some(groups) = memberships(&world, &rights, &kind, &oid) else {
+        let text = format!("no object '{oid}' in the tenant");
+        return refusal(StatusCode::NOT_FOUND, "Request_ResourceNotFound", &text);
+    };
+    HttpResponse::Ok().json(json!({
+        "@odata.context": format!("{}/v1.0/$metadata#Collection(Edm.String)", world.authority),
+        "value": groups,
+    }))
 }
 
 /// The groups of somebody in the tenant of the token; Graph never looks into another.
@@ -74,4 +72,67 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
 
 fn refusal(status: StatusCode, code: &str, text: &str) -> HttpResponse {
     HttpResponse::build(status).json(json!({ "error": { "code": code, "message": text } }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dev::apps::{App, GRAPH_READER, REPORTING};
+    use crate::dev::people::{ALICE, CAROL, DAVE, GOLD_CUSTOMERS, REPORT_WRITERS};
+    use crate::dev::probe::{Answer, Tenant};
+
+    const BODY: &str = r#"{"securityEnabledOnly":true}"#;
+
+    fn ask(tenant: &Tenant, app: &App, path: &str, body: &str) -> Answer {
+        let token = tenant.app_token(app, "https://graph.microsoft.com/.default");
+        let headers =
+            format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
+        tenant.send("POST", path, &headers, body)
+    }
+
+    fn groups(tenant: &Tenant, path: &str) -> Vec<String> {
+        let answer = ask(tenant, &GRAPH_READER, path, BODY);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        serde_json::from_value(answer.json()["value"].clone()).unwrap()
+    }
+
+    #[test]
+    fn memberships_are_told_in_full() {
+        let tenant = Tenant::start();
+        let carol = groups(&tenant, &format!("/v1.0/users/{}/getMemberGroups", CAROL.oid));
+        assert_eq!(carol.len(), 250, "ENT-10: what the token left out");
+        assert!(carol.contains(&GOLD_CUSTOMERS.to_owned()));
+        let app = format!("/v1.0/servicePrincipals/{}/getMemberObjects", REPORTING.oid);
+        assert_eq!(groups(&tenant, &app), [REPORT_WRITERS]);
+        tenant.entra.set_groups(ALICE.oid, vec!["new".to_owned()]);
+        let alice = groups(&tenant, &format!("/v1.0/users/{}/getMemberGroups", ALICE.oid));
+        assert_eq!(alice, ["new"]);
+    }
+
+    #[test]
+    fn graph_tells_only_those_who_may_know() {
+        let tenant = Tenant::start();
+        let path = format!("/v1.0/users/{}/getMemberGroups", ALICE.oid);
+        let denied = ask(&tenant, &REPORTING, &path, BODY);
+        assert_eq!((denied.status, &*denied.error_code()), (403, "Authorization_RequestDenied"));
+        let anonymous = tenant.send("POST", &path, "", BODY);
+        assert_eq!(anonymous.status, 401);
+        let other_api = tenant.app_token(&GRAPH_READER, "api://orders/.default");
+        let headers = format!("Authorization: Bearer {other_api}\r\n");
+        assert_eq!(tenant.send("POST", &path, &headers, BODY).status, 401, "not for Graph");
+        assert_eq!(ask(&tenant, &GRAPH_READER, &path, "{}").status, 400);
+        let elsewhere = format!("/v1.0/users/{}/getMemberGroups", DAVE.oid);
+        let unknown = ask(&tenant, &GRAPH_READER, &elsewhere, BODY);
+        assert_eq!((unknown.status, &*unknown.error_code()), (404, "Request_ResourceNotFound"));
+    }
+
+    #[test]
+    fn a_graph_token_expires() {
+        let tenant = Tenant::start();
+        let token = tenant.app_token(&GRAPH_READER, "https://graph.microsoft.com/.default");
+        tenant.clock.advance(crate::dev::issue::LIFETIME);
+        let headers = format!("Authorization: Bearer {token}\r\n");
+        let path = format!("/v1.0/users/{}/getMemberGroups", ALICE.oid);
+        assert_eq!(tenant.send("POST", &path, &headers, BODY).status, 401);
+    }
 }

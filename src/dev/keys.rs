@@ -188,9 +188,9 @@ impl SigningKey {
     /// [`Self::public_der`] in PEM.
     pub fn public_pem(&self) -> String {
         let base64 = BASE64_STANDARD.encode(self.public_der());
-        let lines = base64.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line));
-        let body: String = lines.map(|line| format!("{line}\n")).collect();
-        format!("-----BEGIN PUBLIC KEY-----\n{body}-----END PUBLIC KEY-----\n")
+        let lines: Vec<_> = base64.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+        let body = lines.join("\n");
+        format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
     }
 }
 
@@ -214,4 +214,53 @@ fn rsa_sign(key: &RsaKeyPair, pss: bool, input: &[u8]) -> Result<Vec<u8>, KeyErr
 fn spki(key: &impl AsDer<PublicKeyX509Der<'static>>) -> Result<Vec<u8>, KeyError> {
     let der = key.as_der().map_err(KeyError::at("write a public key"))?;
     Ok(der.as_ref().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+
+    use super::*;
+
+    fn member<'j>(jwk: &'j Value, name: &str) -> &'j str {
+        jwk[name].as_str().unwrap()
+    }
+
+    #[test]
+    fn entra_names_a_key_by_its_certificate() {
+        let key = SigningKey::pooled("keys").unwrap();
+        let jwk = key.entra_jwk("https://issuer.example");
+        let certificate = BASE64_STANDARD.decode(jwk["x5c"][0].as_str().unwrap()).unwrap();
+        let thumbprint = base64url(&certificate::thumbprint(&certificate));
+        assert_eq!((member(&jwk, "kid"), member(&jwk, "x5t")), (key.kid(), &*thumbprint));
+        assert_eq!(member(&jwk, "issuer"), "https://issuer.example", "ENT-03");
+        assert!(jwk.get("alg").is_none(), "Entra names no algorithm");
+        let within = |part: &[u8]| certificate.windows(part.len()).any(|window| window == part);
+        assert!(within(key.public_der()));
+        // Self-signed: all between the outer header and the algorithm is signed by the key itself.
+        let (rest, signature) = certificate.split_at(certificate.len() - 256);
+        let body = &rest[4..rest.len() - 15 - 5];
+        let public = BASE64_URL_SAFE_NO_PAD.decode(member(&jwk, "n")).unwrap();
+        let public = [RSA_PUBLIC_KEY.0, &public, RSA_PUBLIC_KEY.1].concat();
+        let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public);
+        assert!(public.verify(body, signature).is_ok());
+    }
+
+    #[test]
+    fn a_client_key_names_its_algorithm() {
+        let rsa = SigningKey::pooled("keys").unwrap();
+        assert_eq!(member(&rsa.jwk(), "alg"), "RS256");
+        assert_eq!(member(&rsa.as_ps256().jwk(), "alg"), "PS256");
+        let ec = SigningKey::ec().unwrap();
+        assert_eq!((member(&ec.jwk(), "alg"), member(&ec.jwk(), "crv")), ("ES256", "P-256"));
+        assert_eq!(member(&rsa.named("other").jwk(), "kid"), "other", "A37");
+    }
+
+    #[test]
+    fn a_pool_makes_a_key_once() {
+        let first = SigningKey::pooled("one").unwrap();
+        assert_eq!(first.kid(), SigningKey::pooled("one").unwrap().kid());
+        assert_ne!(first.kid(), SigningKey::pooled("two").unwrap().kid());
+        assert!(!format!("{first:?}").contains("private"));
+    }
 }

@@ -9,7 +9,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt as _};
 
 use super::faults::{Fault, Surface};
 use super::tenant::World;
@@ -72,8 +72,12 @@ async fn spoil<B: MessageBody + 'static>(
 fn truncated(body: &Bytes) -> HttpResponse {
     let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
     let half = body.slice(..body.len() / 2);
-    let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-    let parts = stream::iter([Ok(half), Err(broken)]);
+    // The pause lets the server send the first half, before it learns that there is no second.
+    let end = async {
+        tokio::task::yield_now().await;
+        Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))
+    };
+    let parts = stream::iter([Ok(half)]).chain(stream::once(end));
     HttpResponse::Ok().content_type(ContentType::json()).body(SizedStream::new(length, parts))
 }
 
@@ -84,4 +88,88 @@ fn huge(bytes: usize, body: &Bytes) -> HttpResponse {
     let pieces = std::iter::repeat_n(spaces, bytes.div_ceil(PIECE));
     let parts = pieces.chain([body.clone()]).map(Ok::<_, std::io::Error>);
     HttpResponse::Ok().content_type(ContentType::json()).streaming(stream::iter(parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read as _};
+
+    use super::*;
+    use crate::dev::people::HOME_TENANT;
+    use crate::dev::probe::{Answer, Tenant};
+
+    fn keys() -> String {
+        format!("/{HOME_TENANT}/discovery/v2.0/keys")
+    }
+
+    fn with(fault: Fault) -> (Tenant, Answer, Answer) {
+        let tenant = Tenant::start();
+        let good = tenant.get(&keys());
+        tenant.entra.set_fault(Surface::Keys, fault);
+        let bad = tenant.get(&keys());
+        (tenant, good, bad)
+    }
+
+    #[test]
+    fn only_the_named_surface_fails_and_it_heals() {
+        let (tenant, good, bad) = with(Fault::Status(503));
+        assert_eq!((good.status, bad.status), (200, 503), "A251");
+        let document = format!("/{HOME_TENANT}/v2.0/.well-known/openid-configuration");
+        assert_eq!(tenant.get(&document).status, 200);
+        tenant.entra.heal();
+        assert_eq!(tenant.get(&keys()).body, good.body);
+        assert_eq!(tenant.entra.requests(Surface::Keys), 3, "failures count");
+        assert_eq!(tenant.entra.requests(Surface::Discovery), 1);
+        assert_eq!(tenant.entra.requests_to(&keys()), 3);
+        assert_eq!(tenant.entra.requests_to("/"), 0);
+    }
+
+    #[test]
+    fn refusals_say_where_or_when_to_go() {
+        let (_, _, throttled) = with(Fault::Throttled { retry_after: 7 });
+        assert_eq!((throttled.status, throttled.header("retry-after")), (429, Some("7")));
+        let elsewhere = "http://elsewhere.example/keys".to_owned();
+        let (_, _, redirect) = with(Fault::Redirect(elsewhere.clone()));
+        assert_eq!((redirect.status, redirect.header("location")), (302, Some(&*elsewhere)));
+    }
+
+    #[test]
+    fn wrong_answers_are_wrong_in_one_way_each() {
+        let (_, _, garbage) = with(Fault::Garbage(Bytes::from_static(b"\xff{")));
+        assert_eq!((garbage.status, &*garbage.body), (200, &b"\xff{"[..]));
+        let (_, good, page) = with(Fault::WrongContentType);
+        assert_eq!(page.body, good.body);
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+        let (_, good, cut) = with(Fault::Truncated);
+        assert_eq!(cut.header("content-length"), good.header("content-length"));
+        assert_eq!((cut.status, cut.body.len()), (200, good.body.len() / 2));
+        let (_, good, long) = with(Fault::Huge(1_000_000));
+        assert!(long.header("content-length").is_none() && long.body.len() > 1_000_000);
+        let right = long.body.windows(good.body.len()).any(|window| window == good.body);
+        assert!(right, "the right answer is in there");
+    }
+
+    #[tokio::test]
+    async fn a_hanging_surface_answers_when_it_is_released() {
+        let tenant = Tenant::start();
+        tenant.entra.set_fault(Surface::Keys, Fault::Hang);
+        let mut waiting = tenant.open("GET", &keys(), "", "");
+        tenant.entra.arrived(Surface::Keys, 1).await;
+        waiting.set_nonblocking(true).unwrap();
+        let early = waiting.read(&mut [0; 1]).map_err(|error| error.kind());
+        assert_eq!(early, Err(ErrorKind::WouldBlock));
+        waiting.set_nonblocking(false).unwrap();
+        tenant.entra.heal();
+        assert_eq!(Answer::read(waiting).status, 200);
+    }
+
+    #[tokio::test]
+    async fn stopping_does_not_wait_for_what_hangs() {
+        let tenant = Tenant::start();
+        tenant.entra.set_fault(Surface::Keys, Fault::Hang);
+        let mut waiting = tenant.open("GET", &keys(), "", "");
+        tenant.entra.arrived(Surface::Keys, 1).await;
+        tenant.entra.stop();
+        assert_eq!(waiting.read(&mut [0; 1]).unwrap_or_default(), 0, "closed without an answer");
+    }
 }

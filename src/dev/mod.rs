@@ -17,6 +17,8 @@ pub mod keys;
 mod misbehave;
 mod oauth;
 pub mod people;
+#[cfg(test)]
+mod probe;
 mod scopes;
 pub mod server;
 pub mod tenant;
