@@ -215,3 +215,217 @@ fn unknown_app(client_id: &str) -> OAuthError {
 fn out_of_order(error: impl std::fmt::Display) -> OAuthError {
     OAuthError::new("temporarily_unavailable", 90033, error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::dev::apps::{BILLING, GATEWAY, GRAPH_READER, INVOICE_AGENT, LEDGER, ORDERS};
+    use crate::dev::apps::{PORTAL, REPORTING};
+    use crate::dev::people::{AGENT_USER, ALICE, BOB, CAROL, DAVE, PARTNER_TENANT};
+    use crate::dev::probe::{Answer, Tenant};
+    use crate::protocol::json::{Json, Object};
+    use crate::protocol::jwk::{KeySet, KeyUse};
+    use crate::protocol::jws::{SignedJwt, UnverifiedJwt};
+
+    /// Verifies a token by the keys published at `keys`, as a resource server would.
+    fn verified(tenant: &Tenant, keys: &str, token: &str) -> SignedJwt {
+        let keys = KeySet::parse(&tenant.get(keys).body, KeyUse::Entra).unwrap();
+        let jwt = UnverifiedJwt::parse(token).unwrap();
+        let kid = jwt.header().kid.clone();
+        let key = keys.keys().iter().find(|key| key.kid() == kid.as_deref()).expect("its key");
+        let signed = jwt.verify(Arc::clone(key)).expect("a good signature");
+        assert_eq!(signed.key().issuer(), text(signed.claims(), "iss"), "ENT-03");
+        signed
+    }
+
+    fn text<'c>(claims: &'c Object, name: &str) -> Option<&'c str> {
+        claims.get(name).and_then(Json::as_str)
+    }
+
+    fn keys(tenant: &str, version: &str) -> String {
+        format!("/{tenant}/discovery/{version}keys")
+    }
+
+    fn refusal(answer: &Answer) -> (u16, String, u64) {
+        let json = answer.json();
+        let code = json["error_codes"][0].as_u64().unwrap();
+        assert!(json["error_description"].as_str().unwrap().starts_with(&format!("AADSTS{code}:")));
+        (answer.status, json["error"].as_str().unwrap().to_owned(), code)
+    }
+
+    #[test]
+    fn people_sign_in_and_get_what_they_ask_for() {
+        let tenant = Tenant::start();
+        let answer = tenant.sign_in(&ALICE, &PORTAL, "api://orders/orders.read");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.json()["scope"], "api://orders/orders.read");
+        assert_eq!(answer.json()["expires_in"], 4500);
+        let token = verified(&tenant, &keys(HOME_TENANT, "v2.0/"), &answer.access_token());
+        assert_eq!(text(token.claims(), "aud"), Some(ORDERS.client_id));
+        assert_eq!(text(token.claims(), "scp"), Some("orders.read"));
+        assert_eq!(text(token.claims(), "oid"), Some(ALICE.oid));
+        assert_eq!(token.typ(), Some("JWT"), "ENT-06");
+        let everything = tenant.sign_in(&ALICE, &PORTAL, &format!("{}/.default", ORDERS.client_id));
+        let token = verified(&tenant, &keys(HOME_TENANT, "v2.0/"), &everything.access_token());
+        assert_eq!(text(token.claims(), "scp"), Some("orders.read orders.write"));
+    }
+
+    #[test]
+    fn each_api_gets_its_version_and_its_key() {
+        let tenant = Tenant::start();
+        let v1 = tenant.sign_in(&CAROL, &PORTAL, "api://billing/invoices.read").access_token();
+        let v1 = verified(&tenant, &keys(HOME_TENANT, ""), &v1);
+        assert_eq!(text(v1.claims(), "aud"), Some(BILLING.uri), "ENT-01, ENT-05");
+        assert!(v1.claims().has("_claim_names") && !v1.claims().has("groups"), "ENT-10");
+        let custom = tenant.sign_in(&ALICE, &PORTAL, "api://ledger/ledger.read").access_token();
+        let place = format!("{}?appid={}", keys(HOME_TENANT, "v2.0/"), LEDGER.client_id);
+        verified(&tenant, &place, &custom);
+        let general = tenant.get(&keys(HOME_TENANT, "v2.0/")).body;
+        let kid = tenant.entra.custom_key().kid().to_owned();
+        assert!(!String::from_utf8(general).unwrap().contains(&kid), "ENT-11");
+    }
+
+    #[test]
+    fn applications_ask_for_themselves() {
+        let tenant = Tenant::start();
+        let token = tenant.app_token(&REPORTING, "api://orders/.default");
+        let token = verified(&tenant, &keys(HOME_TENANT, "v2.0/"), &token);
+        assert_eq!(text(token.claims(), "idtyp"), Some("app"), "ENT-07");
+        let token = tenant.app_token(&GATEWAY, "api://tessera/.default");
+        let token = verified(&tenant, &keys(HOME_TENANT, ""), &token);
+        assert_eq!(text(token.claims(), "aud"), Some("api://tessera"));
+        assert_eq!(text(token.claims(), "appid"), Some(GATEWAY.client_id));
+    }
+
+    #[test]
+    fn agents_act_alone_for_others_and_as_themselves() {
+        let tenant = Tenant::start();
+        let scope = "api://orders/orders.read";
+        let alone = tenant.app_token(&INVOICE_AGENT, "api://orders/.default");
+        let for_bob = tenant.sign_in(&BOB, &INVOICE_AGENT, scope).access_token();
+        let as_user = tenant.sign_in(&AGENT_USER, &INVOICE_AGENT, scope).access_token();
+        let facets = [alone, for_bob, as_user].map(|token| {
+            let token = verified(&tenant, &keys(HOME_TENANT, "v2.0/"), &token);
+            text(token.claims(), "xms_sub_fct").unwrap().to_owned()
+        });
+        assert_eq!(facets, ["9 3 11", "2 3", "3 13"]);
+    }
+
+    #[test]
+    fn tenants_share_keys_and_differ_in_issuers() {
+        let tenant = Tenant::start();
+        let dave = tenant.sign_in(&DAVE, &PORTAL, "api://orders/orders.read").access_token();
+        let token = verified(&tenant, &keys(PARTNER_TENANT, "v2.0/"), &dave);
+        assert_eq!(text(token.claims(), "tid"), Some(PARTNER_TENANT), "ENT-04");
+        let by_common = tenant.form(
+            "common",
+            &[
+                ("grant_type", "password"),
+                ("client_id", PORTAL.client_id),
+                ("username", "DAVE@partner.example"),
+                ("password", DAVE.password),
+                ("scope", "api://orders/orders.read"),
+            ],
+        );
+        verified(&tenant, &keys(PARTNER_TENANT, "v2.0/"), &by_common.access_token());
+    }
+
+    #[test]
+    fn a_sign_in_may_bring_an_id_token() {
+        let tenant = Tenant::start();
+        let answer = tenant.sign_in(&ALICE, &PORTAL, "openid profile api://orders/orders.read");
+        let token = answer.json()["id_token"].as_str().unwrap().to_owned();
+        let token = verified(&tenant, &keys(HOME_TENANT, "v2.0/"), &token);
+        assert_eq!(text(token.claims(), "aud"), Some(PORTAL.client_id), "ENT-07");
+    }
+
+    #[test]
+    fn tokens_for_graph_can_be_checked_by_graph_only() {
+        let tenant = Tenant::start();
+        for token in [
+            tenant.app_token(&GRAPH_READER, &format!("{}/.default", tenant.entra.authority())),
+            tenant.sign_in(&ALICE, &PORTAL, "https://graph.microsoft.com/User.Read").access_token(),
+        ] {
+            let jwt = UnverifiedJwt::parse(&token).unwrap();
+            assert!(jwt.header().has_nonce, "ENT-06");
+            let keys = tenant.get(&keys(HOME_TENANT, "")).body;
+            let keys = KeySet::parse(&keys, KeyUse::Entra).unwrap();
+            assert!(jwt.verify(Arc::clone(&keys.keys()[0])).is_err(), "ENT-06");
+        }
+    }
+
+    #[test]
+    fn clients_must_prove_who_they_are() {
+        let tenant = Tenant::start();
+        let ask = |extra: &[(&str, &str)]| {
+            let mut fields =
+                vec![("grant_type", "client_credentials"), ("scope", "api://orders/.default")];
+            fields.extend(extra);
+            refusal(&tenant.form(HOME_TENANT, &fields))
+        };
+        let id = REPORTING.client_id;
+        let unauthorized = |code| (401, "invalid_client".to_owned(), code);
+        assert_eq!(ask(&[("client_id", id)]), unauthorized(7_000_218));
+        assert_eq!(ask(&[("client_id", id), ("client_secret", "x")]), unauthorized(7_000_215));
+        assert_eq!(ask(&[("client_id", PORTAL.client_id)]), unauthorized(7_000_218));
+        let portal = [("client_id", PORTAL.client_id), ("client_secret", "x")];
+        assert_eq!(ask(&portal), unauthorized(700_025));
+        assert_eq!(ask(&[]), (400, "invalid_request".to_owned(), 900_144));
+        let nobody = ask(&[("client_id", HOME_TENANT)]);
+        assert_eq!(nobody, (400, "unauthorized_client".to_owned(), 700_016));
+    }
+
+    #[test]
+    fn people_must_know_their_password_and_have_consented() {
+        let tenant = Tenant::start();
+        let refused = |person: Person, scope: &str| {
+            let (status, error, code) = refusal(&tenant.sign_in(&person, &PORTAL, scope));
+            assert_eq!(status, 400);
+            (error, code)
+        };
+        let is = |error: &str, code| (error.to_owned(), code);
+        let read = "api://orders/orders.read";
+        assert_eq!(refused(Person { password: "x", ..ALICE }, read), is("invalid_grant", 50126));
+        assert_eq!(refused(Person { username: "x", ..ALICE }, read), is("invalid_grant", 50034));
+        let elsewhere = Person { tenant: PARTNER_TENANT, ..ALICE };
+        assert_eq!(refused(elsewhere, read), is("invalid_grant", 50034));
+        assert_eq!(refused(BOB, "api://orders/orders.write"), is("invalid_grant", 65001));
+        assert_eq!(refused(ALICE, "api://orders/orders.delete"), is("invalid_scope", 70011));
+        assert_eq!(refused(ALICE, "openid"), is("invalid_scope", 70011));
+        assert_eq!(refused(ALICE, "api://nothing/x"), is("invalid_resource", 500_011));
+        let two = "api://orders/orders.read api://billing/invoices.read";
+        assert_eq!(refused(ALICE, two), is("invalid_scope", 28000));
+    }
+
+    #[test]
+    fn what_is_not_offered_is_refused_by_name() {
+        let tenant = Tenant::start();
+        let ask = |realm: &str, grant: &str, scope: &str| {
+            let secret = REPORTING.secret.unwrap();
+            let answer = tenant.form(
+                realm,
+                &[
+                    ("grant_type", grant),
+                    ("client_id", REPORTING.client_id),
+                    ("client_secret", secret),
+                    ("scope", scope),
+                ],
+            );
+            let (_, error, code) = refusal(&answer);
+            (error, code)
+        };
+        let all = "api://orders/.default";
+        let credentials = "client_credentials";
+        let is = |error: &str, code| (error.to_owned(), code);
+        let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+        assert_eq!(ask(HOME_TENANT, exchange, all), is("unsupported_grant_type", 70003));
+        let one = "api://orders/orders.read";
+        assert_eq!(ask(HOME_TENANT, credentials, one), is("invalid_scope", 1_002_012));
+        assert_eq!(ask("common", credentials, all), is("invalid_request", 50059));
+        assert_eq!(ask("nobody", credentials, all), is("invalid_tenant", 90002));
+        let partner = ask(PARTNER_TENANT, credentials, all);
+        assert_eq!(partner, is("unauthorized_client", 700_016));
+    }
+}

@@ -101,3 +101,58 @@ async fn rotate(world: Data<World>, rotation: Query<Rotation>) -> HttpResponse {
         Err(error) => HttpResponse::InternalServerError().body(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dev::keys::SigningKey;
+    use crate::dev::people::HOME_TENANT;
+    use crate::dev::probe::Tenant;
+    use crate::dev::tenant::KeySupply;
+    use crate::domain::tenant::TokenVersion;
+
+    fn published(entra: &FakeEntra) -> Vec<String> {
+        let keys = entra.key_set(HOME_TENANT, TokenVersion::V2).unwrap();
+        let keys = keys["keys"].as_array().unwrap().clone();
+        keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn an_old_key_stays_until_the_next_rotation() {
+        let tenant = Tenant::start();
+        let kid = |key: SigningKey| key.kid().to_owned();
+        let first = kid(tenant.entra.signing_key());
+        let answer = tenant.send("POST", "/dev/rotate", "", "");
+        let second = answer.json()["kid"].as_str().unwrap().to_owned();
+        assert_eq!(published(&tenant.entra), [second.clone(), first]);
+        let third = kid(tenant.entra.rotate(OldKey::Kept).unwrap());
+        assert_eq!(published(&tenant.entra), [third, second]);
+        assert_eq!(tenant.send("POST", "/dev/rotate?drop=true", "", "").status, 200);
+        assert_eq!(published(&tenant.entra), [kid(tenant.entra.signing_key())], "A250");
+    }
+
+    #[test]
+    fn fresh_keys_are_nobody_elses() {
+        let options = || {
+            let clock = crate::dev::clock::ManualClock::at(crate::protocol::time::UnixTime::MAX);
+            Options { clock: Arc::new(clock), keys: KeySupply::Fresh }
+        };
+        let start =
+            || FakeEntra::start(TcpListener::bind("127.0.0.1:0").unwrap(), options()).unwrap();
+        let (one, other) = (start(), start());
+        assert_ne!(one.authority(), other.authority());
+        assert_ne!(one.signing_key().kid(), other.signing_key().kid());
+    }
+
+    #[tokio::test]
+    async fn a_caller_may_run_the_server_itself() {
+        let clock = Arc::new(crate::dev::clock::ManualClock::at(Default::default()));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let options = Options { clock, keys: KeySupply::Pooled };
+        let (entra, server) = FakeEntra::bind(listener, options).unwrap();
+        assert!(entra.authority().starts_with("http://127.0.0.1:"));
+        let handle = server.handle();
+        let (ran, ()) = tokio::join!(server, handle.stop(true));
+        ran.unwrap();
+    }
+}
