@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::apps::APIS;
-use super::oauth::OAuthError;
+use super::refusal::OAuthError;
 use super::tenant::{Realm, World};
 use crate::domain::tenant::TokenVersion;
 
@@ -150,6 +150,17 @@ mod tests {
             assert_eq!(v1["issuer"], *issuer, "ENT-01");
             assert_eq!(v1["jwks_uri"], *format!("{base}/{id}/discovery/keys"));
             assert_eq!(issuers(&keys), [issuer], "ENT-03");
+        }
+    }
+
+    #[test]
+    fn documents_satisfy_a_strict_client() {
+        let tenant = Tenant::start();
+        for path in [HOME_TENANT.to_owned(), format!("{HOME_TENANT}/v2.0")] {
+            let path = format!("/{path}/.well-known/openid-configuration");
+            let document = tenant.get(&path).body;
+            let read = serde_json::from_slice::<openidconnect::core::CoreProviderMetadata>;
+            assert!(read(&document).is_ok(), "{path}");
         }
     }
 

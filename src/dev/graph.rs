@@ -76,7 +76,6 @@ fn refusal(status: StatusCode, code: &str, text: &str) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::dev::apps::{App, GRAPH_READER, REPORTING};
     use crate::dev::people::{ALICE, CAROL, DAVE, GOLD_CUSTOMERS, REPORT_WRITERS};
     use crate::dev::probe::{Answer, Tenant};

@@ -14,11 +14,13 @@ pub mod faults;
 mod graph;
 pub mod issue;
 pub mod keys;
+mod login;
 mod misbehave;
 mod oauth;
 pub mod people;
 #[cfg(test)]
 mod probe;
+mod refusal;
 mod scopes;
 pub mod server;
 pub mod tenant;

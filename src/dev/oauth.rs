@@ -1,54 +1,20 @@
 //! The token endpoint: who may have which token, and Entra-like refusals in our own words.
 
-use actix_web::http::header::AUTHORIZATION;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::header;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
-use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use super::apps::{APPS, Api, App, GRAPH, PORTAL};
+use super::apps::{Api, App, GRAPH, PORTAL};
 use super::issue::LIFETIME;
-use super::people::{HOME_TENANT, PEOPLE, Person};
+use super::login::{authenticated, signed_in};
+use super::people::HOME_TENANT;
+use super::refusal::OAuthError;
 use super::scopes::Requested;
 use super::tenant::{GraphToken, Realm, World};
 use super::token::TokenBuilder;
-use crate::protocol::client_auth::{Presented, PresentedError, presented};
 use crate::protocol::params::Form;
-use crate::protocol::time::UnixTime;
-
-/// A refusal as Entra writes it (RFC 6749 §5.2, and a number).
-#[derive(Debug)]
-pub(super) struct OAuthError {
-    error: &'static str,
-    code: u32,
-    text: String,
-}
-
-impl OAuthError {
-    pub(super) fn new(error: &'static str, code: u32, text: impl Into<String>) -> Self {
-        Self { error, code, text: text.into() }
-    }
-
-    pub(super) fn unknown_tenant(tenant: &str) -> Self {
-        Self::new("invalid_tenant", 90002, format!("no tenant is called '{tenant}' here"))
-    }
-
-    /// The answer; only a client that failed to authenticate gets a 401.
-    pub(super) fn answer(&self, now: UnixTime) -> HttpResponse {
-        let unauthorized = self.error == "invalid_client";
-        let status = if unauthorized { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
-        HttpResponse::build(status).insert_header((header::CACHE_CONTROL, "no-store")).json(json!({
-            "error": self.error,
-            "error_description": format!("AADSTS{}: {}.", self.code, self.text),
-            "error_codes": [self.code],
-            "timestamp": now.to_string().replace('T', " "),
-            "trace_id": "00000000-0000-0000-0000-000000000000",
-            "correlation_id": "00000000-0000-0000-0000-000000000000",
-        }))
-    }
-}
 
 pub(super) async fn token(
     world: Data<World>,
@@ -74,12 +40,12 @@ fn granted(
     let app = authenticated(request, &form)?;
     // Only the portal is registered for several tenants.
     if !matches!(realm, Realm::Any | Realm::Tenant(HOME_TENANT)) && app != &PORTAL {
-        return Err(unknown_app(app.client_id));
+        return Err(OAuthError::unknown_app(app.client_id));
     }
     match form.get("grant_type") {
         Some("client_credentials") => client_credentials(world, realm, app, &form),
         Some("password") => password(world, realm, app, &form),
-        None => Err(missing("grant_type")),
+        None => Err(OAuthError::missing("grant_type")),
         Some(other) => Err(OAuthError::new(
             "unsupported_grant_type",
             70003,
@@ -88,35 +54,6 @@ fn granted(
             ),
         )),
     }
-}
-
-/// Which application asks, having proved it if it can.
-fn authenticated(request: &HttpRequest, form: &Form<'_>) -> Result<&'static App, OAuthError> {
-    let headers = request.headers().get_all(AUTHORIZATION).filter_map(|value| value.to_str().ok());
-    match presented(&headers.collect::<Vec<_>>(), form) {
-        Ok(Presented::Secret { client_id, secret, .. }) => {
-            let app = find_app(&client_id)?;
-            match app.secret {
-                Some(known) if known == secret.expose_secret() => Ok(app),
-                Some(_) => Err(bad_client(7_000_215, "this is not the client's secret")),
-                None => Err(bad_client(700_025, "a public client has no secret to send")),
-            }
-        }
-        Err(PresentedError::None) => {
-            let app = find_app(form.get("client_id").ok_or_else(|| missing("client_id"))?)?;
-            match app.secret {
-                None => Ok(app),
-                Some(_) => Err(bad_client(7_000_218, "send 'client_secret'")),
-            }
-        }
-        Ok(Presented::Assertion { .. } | Presented::Bearer(_)) | Err(_) => {
-            Err(bad_client(7_000_218, "send 'client_secret', in one way, and nothing else"))
-        }
-    }
-}
-
-fn find_app(client_id: &str) -> Result<&'static App, OAuthError> {
-    APPS.iter().find(|app| app.client_id == client_id).ok_or_else(|| unknown_app(client_id))
 }
 
 fn client_credentials(
@@ -129,9 +66,10 @@ fn client_credentials(
         return Err(OAuthError::new("invalid_request", 50059, "an application must name a tenant"));
     };
     if app.secret.is_none() {
-        return Err(bad_client(7_000_218, "a public client cannot ask for itself"));
+        return Err(OAuthError::bad_client(7_000_218, "a public client cannot ask for itself"));
     }
-    let requested = Requested::parse(world, form.get("scope").ok_or_else(|| missing("scope"))?)?;
+    let requested =
+        Requested::parse(world, form.get("scope").ok_or_else(|| OAuthError::missing("scope"))?)?;
     let api = requested.for_app()?;
     let token = world.issuer(tenant).app_only(app, api);
     Ok(answered(&json!({
@@ -147,7 +85,8 @@ fn password(
     form: &Form<'_>,
 ) -> Result<HttpResponse, OAuthError> {
     let person = signed_in(realm, form)?;
-    let requested = Requested::parse(world, form.get("scope").ok_or_else(|| missing("scope"))?)?;
+    let requested =
+        Requested::parse(world, form.get("scope").ok_or_else(|| OAuthError::missing("scope"))?)?;
     let (api, scopes) = requested.for_person(person)?;
     let issuer = world.issuer(person.tenant);
     let token = issuer.delegated(app, person, api, &scopes);
@@ -157,33 +96,18 @@ fn password(
         "scope": full.join(" "), "access_token": signed(world, &token, api)?,
     });
     if let (true, Some(members)) = (requested.wants_id_token(), answer.as_object_mut()) {
-        let id_token = world.sign(&issuer.id_token(app, person), api).map_err(out_of_order)?;
+        let id_token =
+            world.sign_shared(&issuer.id_token(app, person)).map_err(OAuthError::out_of_order)?;
         members.insert("id_token".to_owned(), id_token.into());
     }
     Ok(answered(&answer))
 }
 
-fn signed_in(realm: Realm, form: &Form<'_>) -> Result<&'static Person, OAuthError> {
-    let username = form.get("username").ok_or_else(|| missing("username"))?;
-    let password = form.get("password").ok_or_else(|| missing("password"))?;
-    let here = |person: &&Person| realm == Realm::Any || realm.tenant() == person.tenant;
-    let person = PEOPLE
-        .iter()
-        .filter(here)
-        .find(|person| person.username.eq_ignore_ascii_case(username))
-        .ok_or_else(|| OAuthError::new("invalid_grant", 50034, "no such account in the tenant"))?;
-    if person.password == password {
-        Ok(person)
-    } else {
-        Err(OAuthError::new("invalid_grant", 50126, "user name and password do not match"))
-    }
-}
-
 fn signed(world: &World, token: &TokenBuilder, api: &Api) -> Result<String, OAuthError> {
     if *api != GRAPH {
-        return world.sign(token, api).map_err(out_of_order);
+        return world.sign(token, api).map_err(OAuthError::out_of_order);
     }
-    let signed = world.sign_for_graph(token).map_err(out_of_order)?;
+    let signed = world.sign_for_graph(token).map_err(OAuthError::out_of_order)?;
     let claim = |name| token.claims().get(name);
     let roles = claim("roles").and_then(|roles| roles.as_array().cloned()).unwrap_or_default();
     let rights = GraphToken {
@@ -199,23 +123,6 @@ fn answered(members: &serde_json::Value) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(members)
 }
 
-fn missing(parameter: &str) -> OAuthError {
-    OAuthError::new("invalid_request", 900_144, format!("the body must have '{parameter}'"))
-}
-
-fn bad_client(code: u32, text: &str) -> OAuthError {
-    OAuthError::new("invalid_client", code, text)
-}
-
-fn unknown_app(client_id: &str) -> OAuthError {
-    let text = format!("no application '{client_id}' in this tenant");
-    OAuthError::new("unauthorized_client", 700_016, text)
-}
-
-fn out_of_order(error: impl std::fmt::Display) -> OAuthError {
-    OAuthError::new("temporarily_unavailable", 90033, error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -224,7 +131,7 @@ mod tests {
     use crate::dev::apps::{BILLING, GATEWAY, GRAPH_READER, INVOICE_AGENT, LEDGER, ORDERS};
     use crate::dev::apps::{PORTAL, REPORTING};
     use crate::dev::people::{AGENT_USER, ALICE, BOB, CAROL, DAVE, PARTNER_TENANT};
-    use crate::dev::probe::{Answer, Tenant};
+    use crate::dev::probe::Tenant;
     use crate::protocol::json::{Json, Object};
     use crate::protocol::jwk::{KeySet, KeyUse};
     use crate::protocol::jws::{SignedJwt, UnverifiedJwt};
@@ -246,13 +153,6 @@ mod tests {
 
     fn keys(tenant: &str, version: &str) -> String {
         format!("/{tenant}/discovery/{version}keys")
-    }
-
-    fn refusal(answer: &Answer) -> (u16, String, u64) {
-        let json = answer.json();
-        let code = json["error_codes"][0].as_u64().unwrap();
-        assert!(json["error_description"].as_str().unwrap().starts_with(&format!("AADSTS{code}:")));
-        (answer.status, json["error"].as_str().unwrap().to_owned(), code)
     }
 
     #[test]
@@ -357,46 +257,20 @@ mod tests {
     }
 
     #[test]
-    fn clients_must_prove_who_they_are() {
+    fn people_get_only_what_there_is_and_they_consented_to() {
         let tenant = Tenant::start();
-        let ask = |extra: &[(&str, &str)]| {
-            let mut fields =
-                vec![("grant_type", "client_credentials"), ("scope", "api://orders/.default")];
-            fields.extend(extra);
-            refusal(&tenant.form(HOME_TENANT, &fields))
-        };
-        let id = REPORTING.client_id;
-        let unauthorized = |code| (401, "invalid_client".to_owned(), code);
-        assert_eq!(ask(&[("client_id", id)]), unauthorized(7_000_218));
-        assert_eq!(ask(&[("client_id", id), ("client_secret", "x")]), unauthorized(7_000_215));
-        assert_eq!(ask(&[("client_id", PORTAL.client_id)]), unauthorized(7_000_218));
-        let portal = [("client_id", PORTAL.client_id), ("client_secret", "x")];
-        assert_eq!(ask(&portal), unauthorized(700_025));
-        assert_eq!(ask(&[]), (400, "invalid_request".to_owned(), 900_144));
-        let nobody = ask(&[("client_id", HOME_TENANT)]);
-        assert_eq!(nobody, (400, "unauthorized_client".to_owned(), 700_016));
-    }
-
-    #[test]
-    fn people_must_know_their_password_and_have_consented() {
-        let tenant = Tenant::start();
-        let refused = |person: Person, scope: &str| {
-            let (status, error, code) = refusal(&tenant.sign_in(&person, &PORTAL, scope));
+        let refused = |person, scope: &str| {
+            let (status, error, code) = tenant.sign_in(person, &PORTAL, scope).refusal();
             assert_eq!(status, 400);
             (error, code)
         };
         let is = |error: &str, code| (error.to_owned(), code);
-        let read = "api://orders/orders.read";
-        assert_eq!(refused(Person { password: "x", ..ALICE }, read), is("invalid_grant", 50126));
-        assert_eq!(refused(Person { username: "x", ..ALICE }, read), is("invalid_grant", 50034));
-        let elsewhere = Person { tenant: PARTNER_TENANT, ..ALICE };
-        assert_eq!(refused(elsewhere, read), is("invalid_grant", 50034));
-        assert_eq!(refused(BOB, "api://orders/orders.write"), is("invalid_grant", 65001));
-        assert_eq!(refused(ALICE, "api://orders/orders.delete"), is("invalid_scope", 70011));
-        assert_eq!(refused(ALICE, "openid"), is("invalid_scope", 70011));
-        assert_eq!(refused(ALICE, "api://nothing/x"), is("invalid_resource", 500_011));
+        assert_eq!(refused(&BOB, "api://orders/orders.write"), is("invalid_grant", 65001));
+        assert_eq!(refused(&ALICE, "api://orders/orders.delete"), is("invalid_scope", 70011));
+        assert_eq!(refused(&ALICE, "openid"), is("invalid_scope", 70011));
+        assert_eq!(refused(&ALICE, "api://nothing/x"), is("invalid_resource", 500_011));
         let two = "api://orders/orders.read api://billing/invoices.read";
-        assert_eq!(refused(ALICE, two), is("invalid_scope", 28000));
+        assert_eq!(refused(&ALICE, two), is("invalid_scope", 28000));
     }
 
     #[test]
@@ -413,7 +287,7 @@ mod tests {
                     ("scope", scope),
                 ],
             );
-            let (_, error, code) = refusal(&answer);
+            let (_, error, code) = answer.refusal();
             (error, code)
         };
         let all = "api://orders/.default";

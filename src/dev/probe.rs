@@ -97,9 +97,10 @@ impl Answer {
         let mut all = Vec::new();
         let _broken_off = stream.read_to_end(&mut all).is_err();
         let end = all.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
-        let head = String::from_utf8(all[..end].to_vec()).unwrap();
+        let body = all.split_off(end).split_off(4);
+        let head = String::from_utf8(all).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Self { status, head, body: all[end + 4..].to_vec() }
+        Self { status, head, body }
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -119,5 +120,14 @@ impl Answer {
     /// Graph's code.
     pub(super) fn error_code(&self) -> String {
         self.json()["error"]["code"].as_str().unwrap().to_owned()
+    }
+
+    /// What the token endpoint refused with: status, error, number.
+    pub(super) fn refusal(&self) -> (u16, String, u64) {
+        let json = self.json();
+        let code = json["error_codes"][0].as_u64().unwrap();
+        let text = json["error_description"].as_str().unwrap();
+        assert!(text.starts_with(&format!("AADSTS{code}: ")), "{text}");
+        (self.status, json["error"].as_str().unwrap().to_owned(), code)
     }
 }

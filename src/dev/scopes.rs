@@ -1,8 +1,8 @@
 //! What a `scope` parameter asks for: one API, and some of what it offers.
 
 use super::apps::{APIS, Api, GRAPH};
-use super::oauth::OAuthError;
 use super::people::Person;
+use super::refusal::OAuthError;
 use super::tenant::World;
 
 /// Scopes about the sign-in, not about an API.

@@ -105,11 +105,13 @@ async fn rotate(world: Data<World>, rotation: Query<Rotation>) -> HttpResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dev::clock::ManualClock;
     use crate::dev::keys::SigningKey;
     use crate::dev::people::HOME_TENANT;
     use crate::dev::probe::Tenant;
     use crate::dev::tenant::KeySupply;
     use crate::domain::tenant::TokenVersion;
+    use crate::protocol::time::UnixTime;
 
     fn published(entra: &FakeEntra) -> Vec<String> {
         let keys = entra.key_set(HOME_TENANT, TokenVersion::V2).unwrap();
@@ -134,7 +136,7 @@ mod tests {
     #[test]
     fn fresh_keys_are_nobody_elses() {
         let options = || {
-            let clock = crate::dev::clock::ManualClock::at(crate::protocol::time::UnixTime::MAX);
+            let clock = ManualClock::at(UnixTime::default());
             Options { clock: Arc::new(clock), keys: KeySupply::Fresh }
         };
         let start =
@@ -146,7 +148,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_caller_may_run_the_server_itself() {
-        let clock = Arc::new(crate::dev::clock::ManualClock::at(Default::default()));
+        let clock = Arc::new(ManualClock::at(UnixTime::default()));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let options = Options { clock, keys: KeySupply::Pooled };
         let (entra, server) = FakeEntra::bind(listener, options).unwrap();

@@ -194,9 +194,13 @@ impl World {
     /// Signs as the API's registration has it.
     pub(super) fn sign(&self, token: &TokenBuilder, api: &Api) -> Result<String, KeyError> {
         let ring = self.ring();
-        let key = if api.has_custom_key { ring.custom.clone() } else { ring.current.clone() };
-        drop(ring);
-        token.sign(&key)
+        let key = if api.has_custom_key { &ring.custom } else { &ring.current };
+        token.sign(key)
+    }
+
+    /// Signs what is not for an API: ID tokens.
+    pub(super) fn sign_shared(&self, token: &TokenBuilder) -> Result<String, KeyError> {
+        token.sign(&self.ring().current)
     }
 
     /// Signs a token for Graph: over a header whose `nonce` is hashed, so that only those who know
@@ -240,7 +244,7 @@ impl FakeEntra {
 
     /// `token`, signed by the present key.
     pub fn sign(&self, token: &TokenBuilder) -> Result<String, KeyError> {
-        token.sign(&self.signing_key())
+        self.0.sign_shared(token)
     }
 
     /// The present key.
