@@ -2,6 +2,7 @@
 
 pub mod claims;
 pub mod client;
+pub mod freshness;
 pub mod mapping;
 pub mod principal;
 pub mod rejection;
