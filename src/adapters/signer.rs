@@ -6,15 +6,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::RSA_PKCS1_SHA256;
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, ThumbprintHash};
-use jsonwebtoken::{Algorithm, EncodingKey};
 use serde::Serialize;
 
 use crate::ports::{Dependency, Signer, Unavailable};
@@ -60,12 +59,11 @@ struct PublicKeys<'a> {
 impl MemorySigner {
     /// Makes a key of 2048 bits; takes a fraction of a second.
     pub fn generate() -> Result<Self, Unavailable> {
-        let unusable = |_| unavailable("cannot make a key");
-        let key = KeyPair::generate(KeySize::Rsa2048).map_err(unusable)?;
-        let der: Pkcs8V1Der<'_> = key.as_der().map_err(unusable)?;
-        let public =
-            Jwk::from_encoding_key(&EncodingKey::from_rsa_der(der.as_ref()), Algorithm::RS256)
-                .map_err(|error| unavailable(&format!("cannot read the key just made: {error}")))?;
+        let key = KeyPair::generate(KeySize::Rsa2048)
+            .map_err(|_unspecified| unavailable("cannot make a key"))?;
+        let public = DecodingKey::from_rsa_der(key.public_key().as_ref());
+        let public = Jwk::from_decoding_key(&public, None)
+            .map_err(|error| unavailable(&format!("cannot read the key just made: {error}")))?;
         let (kid, document) = publish(&public).ok_or_else(|| unavailable("cannot publish it"))?;
         Ok(Self { key: Arc::new(key), kid: kid.into(), public_keys: document.into() })
     }

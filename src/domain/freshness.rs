@@ -152,7 +152,7 @@ mod tests {
     };
 
     fn at(seconds: i64) -> UnixTime {
-        UnixTime::from_seconds(1_000_000 + seconds)
+        UnixTime::from_seconds(1_000_000).plus(Seconds::new(seconds))
     }
 
     fn fetched() -> History {
