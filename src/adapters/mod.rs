@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod clock;
+pub mod graph;
 pub mod http_client;
 pub mod issuer_keys;
 pub mod replay;
