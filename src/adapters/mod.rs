@@ -1,1 +1,14 @@
 //! Who provides the ports. Each file names one outside thing.
+
+pub mod background;
+pub mod clock;
+pub mod graph;
+pub mod http_client;
+pub mod issuer_keys;
+pub mod replay;
+pub mod signer;
+mod single_flight;
+pub mod throttle;
+
+#[cfg(test)]
+mod test_server;

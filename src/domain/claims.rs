@@ -52,7 +52,7 @@ pub fn identifier<'c>(
 /// A claim that is a GUID in its one spelling.
 pub fn guid(claims: &Object, name: &'static str) -> Result<Guid, Rejection> {
     let text = required_text(claims, name)?;
-    text.parse().map_err(|_| malformed(name, "a GUID in lower case", text))
+    text.parse().map_err(|_other| malformed(name, "a GUID in lower case", text))
 }
 
 /// A claim that is an array of strings, if present.

@@ -4,6 +4,7 @@ pub mod assertion;
 pub mod claims;
 pub mod client;
 pub mod entra;
+pub mod freshness;
 pub mod identity;
 pub mod mapping;
 pub mod principal;

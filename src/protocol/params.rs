@@ -65,9 +65,9 @@ pub fn decode(text: &[u8]) -> Result<Cow<'_, str>, FormError> {
     let encoded = text.iter().any(|byte| matches!(byte, b'%' | b'+'));
     let decoded = if encoded {
         let bytes = unescape(text).ok_or(FormError::Encoding)?;
-        Cow::Owned(String::from_utf8(bytes).map_err(|_| FormError::Encoding)?)
+        Cow::Owned(String::from_utf8(bytes).map_err(|_not_utf8| FormError::Encoding)?)
     } else {
-        Cow::Borrowed(std::str::from_utf8(text).map_err(|_| FormError::Encoding)?)
+        Cow::Borrowed(std::str::from_utf8(text).map_err(|_not_utf8| FormError::Encoding)?)
     };
     if decoded.as_bytes().contains(&0) { Err(FormError::Encoding) } else { Ok(decoded) }
 }

@@ -145,7 +145,9 @@ impl Introspector {
         let permission = permitted(&token, caller.client.introspect.as_ref())?;
         let known = known_groups(&*self.groups, &token, self.clock.now()).await;
         let context = Context::new(&token, permission, known.groups(&token), &snapshot.mapping);
-        let body = Bytes::from(serde_json::to_vec(&context.answer()?).map_err(unserialisable)?);
+        let body = Bytes::from(
+            serde_json::to_vec(&context.answer()?).map_err(|error| unserialisable(&error))?,
+        );
         let until = token.expires.min(known.until);
         let entry = (self.clock.now() < until).then(|| Entry {
             body: body.clone(),
@@ -170,11 +172,11 @@ impl Introspector {
                 token_introspection: answer,
             })
         });
-        self.signer.sign(SIGNED_TYP, &unsigned.map_err(unserialisable)?).await
+        self.signer.sign(SIGNED_TYP, &unsigned.map_err(|error| unserialisable(&error))?).await
     }
 }
 
-fn unserialisable(error: serde_json::Error) -> Unavailable {
+fn unserialisable(error: &serde_json::Error) -> Unavailable {
     Unavailable { dependency: Dependency::SigningKey, detail: error.to_string() }
 }
 

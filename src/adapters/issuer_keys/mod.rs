@@ -1,0 +1,275 @@
+//! The key sets of the configured issuers, fetched from Entra and kept.
+//!
+//! Readers take the present set from an atomic pointer and never wait. A fetch runs beside them,
+//! one at a time for each issuer, when `domain::freshness` says so; only a good answer replaces a
+//! set. What happens is told by log lines and by [`EntraKeys::status`].
+
+mod discovery;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use url::Url;
+
+use super::background::Background;
+use super::http_client::HttpClient;
+use super::single_flight::{Flights, Start, Ticket};
+use crate::config::KeySetRules;
+use crate::domain::freshness::{Decision, History, Rules, Want};
+use crate::domain::rejection::safe;
+use crate::domain::tenant::{IssuerId, Tenant, TokenVersion};
+use crate::ports::{Clock, Dependency, FetchReason, IssuerKeySet, IssuerKeys, Unavailable};
+use crate::protocol::jwk::KeySet;
+use crate::protocol::time::UnixTime;
+use discovery::{Discovered, Discovery};
+
+type Outcome = Result<Arc<IssuerKeySet>, Unavailable>;
+
+/// The key sets of all configured tenants, each for both versions of its tokens.
+pub struct EntraKeys {
+    issuers: BTreeMap<IssuerId, Arc<Issuer>>,
+    clock: Arc<dyn Clock>,
+    http: HttpClient,
+    flights: Flights<IssuerId, Outcome>,
+}
+
+/// How the key set of one issuer is doing.
+#[derive(Clone, Debug)]
+pub struct IssuerStatus {
+    /// Which issuer.
+    pub issuer: IssuerId,
+    /// Where its discovery document is.
+    pub document: Url,
+    /// How many keys are usable; 0 when there is no set.
+    pub keys: usize,
+    /// How many entries of the document were unusable.
+    pub skipped: usize,
+    /// When the set was asked for.
+    pub fetched_at: Option<UnixTime>,
+    /// Whether it may be trusted now.
+    pub trusted: bool,
+    /// Attempts since start, good and bad.
+    pub attempts: u64,
+    /// Failed attempts since the last good one.
+    pub failures: u32,
+    /// Why the last attempt failed; `None` when it was good.
+    pub last_error: Option<String>,
+}
+
+/// One issuer.
+struct Issuer {
+    discovery: Discovery,
+    rules: Rules,
+    current: ArcSwapOption<IssuerKeySet>,
+    record: Mutex<Record>,
+}
+
+#[derive(Default)]
+struct Record {
+    history: History,
+    attempts: u64,
+    last_error: Option<String>,
+}
+
+impl std::fmt::Debug for EntraKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EntraKeys").field("issuers", &self.issuers.keys()).finish_non_exhaustive()
+    }
+}
+
+impl EntraKeys {
+    /// Nothing is fetched yet: see [`Self::refresh_due`].
+    pub fn new(
+        tenants: &[Tenant],
+        rules: KeySetRules,
+        http: HttpClient,
+        clock: Arc<dyn Clock>,
+        background: Background,
+    ) -> Self {
+        let KeySetRules { refresh, cooldown, max_stale } = rules;
+        let rules = Rules { refresh, cooldown, max_stale };
+        let each = |tenant| TokenVersion::ALL.map(|version| Issuer::new(tenant, version, rules));
+        let issuers = tenants.iter().flat_map(each).map(|issuer| (issuer.id(), Arc::new(issuer)));
+        Self { issuers: issuers.collect(), clock, http, flights: Flights::new(background) }
+    }
+
+    /// The configured issuers, in order.
+    pub fn issuers(&self) -> impl Iterator<Item = IssuerId> {
+        self.issuers.keys().copied()
+    }
+
+    /// Starts the fetches that are due, all at once, and returns without waiting for them. To be
+    /// called at start and every second or so; a call that finds nothing due costs nothing.
+    pub fn refresh_due(&self) {
+        for issuer in self.issuers.values() {
+            drop(self.ask(issuer, Want::Younger));
+        }
+    }
+
+    /// Whether every configured issuer has a set that may be trusted at `now`.
+    ///
+    /// A replica that cannot yet answer for all its tenants leaves the requests to those that can.
+    /// A set is trusted for long (`max_stale`), so an outage does not make running ones unready.
+    pub fn ready(&self, now: UnixTime) -> bool {
+        self.issuers.values().all(|issuer| issuer.current(now).is_some())
+    }
+
+    /// How each issuer is doing at `now`.
+    pub fn status(&self, now: UnixTime) -> Vec<IssuerStatus> {
+        self.issuers.values().map(|issuer| issuer.status(now)).collect()
+    }
+
+    /// Decides, and starts or joins a fetch.
+    fn ask(&self, issuer: &Arc<Issuer>, want: Want) -> Ticket<Outcome> {
+        self.flights.join(issuer.id(), || {
+            let now = self.clock.now();
+            let decision = issuer.record().history.decide(want, &issuer.rules, now);
+            match (decision, issuer.current(now)) {
+                (Decision::UsePresent, Some(present)) => Start::Answer(Ok(present)),
+                (Decision::UsePresent | Decision::Unavailable, _) => {
+                    Start::Answer(Err(issuer.unavailable()))
+                }
+                (Decision::Fetch, _) => {
+                    issuer.record().begin(want, now);
+                    let (issuer, http) = (Arc::clone(issuer), self.http.clone());
+                    let clock = Arc::clone(&self.clock);
+                    Start::Work(async move { issuer.fetch(&http, clock.as_ref(), now).await })
+                }
+            }
+        })
+    }
+}
+
+#[async_trait]
+impl IssuerKeys for EntraKeys {
+    fn current(&self, issuer: IssuerId, now: UnixTime) -> Option<Arc<IssuerKeySet>> {
+        self.issuers.get(&issuer)?.current(now)
+    }
+
+    async fn fetch(&self, issuer: IssuerId, reason: FetchReason) -> Outcome {
+        let want = match reason {
+            FetchReason::Missing => Want::Any,
+            FetchReason::UnknownKid => Want::NewKey,
+            FetchReason::Age => Want::Younger,
+        };
+        let found = self.issuers.get(&issuer).ok_or_else(|| not_configured(issuer))?;
+        let answer = self.ask(found, want).answer().await;
+        answer.unwrap_or_else(|| Err(found.unavailable()))
+    }
+}
+
+impl Issuer {
+    fn new(tenant: &Tenant, version: TokenVersion, rules: Rules) -> Self {
+        let discovery = Discovery::new(tenant, version);
+        Self { discovery, rules, current: ArcSwapOption::empty(), record: Mutex::default() }
+    }
+
+    const fn id(&self) -> IssuerId {
+        self.discovery.issuer()
+    }
+
+    /// Every change is a few assignments, so a poisoned lock is still good.
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn current(&self, now: UnixTime) -> Option<Arc<IssuerKeySet>> {
+        let trusted = |set: &Arc<IssuerKeySet>| now < set.fetched_at.plus(self.rules.max_stale);
+        self.current.load_full().filter(trusted)
+    }
+
+    /// One attempt. `asked` is when it began: a set is as old as the question, not as the answer.
+    async fn fetch(&self, http: &HttpClient, clock: &dyn Clock, asked: UnixTime) -> Outcome {
+        match self.discovery.fetch(http).await {
+            Ok(found) => {
+                let set = self.keep(found, asked);
+                self.record().succeed(asked, clock.now());
+                Ok(set)
+            }
+            Err(error) => {
+                let error = error.to_string();
+                let failures = self.record().fail(clock.now(), error.clone());
+                let kept = self.current.load().is_some();
+                tracing::warn!(issuer = %self.id(), error, failures, kept, "key set not fetched");
+                Err(self.unavailable())
+            }
+        }
+    }
+
+    /// Puts the new set in place of the present one.
+    fn keep(&self, found: Discovered, fetched_at: UnixTime) -> Arc<IssuerKeySet> {
+        let Discovered { issuer, mut keys } = found;
+        let previous = self.current.load_full();
+        let before = previous.as_ref().map(|set| &set.keys);
+        keys.replace(before, fetched_at.plus(self.rules.max_stale));
+        let added = names(&keys, before);
+        let removed = before.map(|before| names(before, Some(&keys))).unwrap_or_default();
+        if added.is_empty() && removed.is_empty() {
+            tracing::debug!(issuer = %self.id(), keys = keys.keys().len(), "key set unchanged");
+        } else {
+            let (usable, skipped) = (keys.keys().len(), keys.skipped());
+            let issuer = self.id();
+            tracing::info!(%issuer, usable, skipped, ?added, ?removed, "key set changed");
+        }
+        let set = Arc::new(IssuerKeySet { issuer, keys, fetched_at });
+        self.current.store(Some(Arc::clone(&set)));
+        set
+    }
+
+    fn unavailable(&self) -> Unavailable {
+        let record = self.record();
+        let why = record.last_error.as_deref().unwrap_or("no key set was fetched yet");
+        let detail = format!("the keys of {}: {why}", self.id());
+        Unavailable { dependency: Dependency::IssuerKeys, detail }
+    }
+
+    fn status(&self, now: UnixTime) -> IssuerStatus {
+        let set = self.current.load_full();
+        let record = self.record();
+        IssuerStatus {
+            issuer: self.id(),
+            document: self.discovery.url().clone(),
+            keys: set.as_ref().map_or(0, |set| set.keys.keys().len()),
+            skipped: set.as_ref().map_or(0, |set| set.keys.skipped()),
+            fetched_at: record.history.fetched_at(),
+            trusted: record.history.is_trusted(&self.rules, now),
+            attempts: record.attempts,
+            failures: record.history.failures(),
+            last_error: record.last_error.clone(),
+        }
+    }
+}
+
+impl Record {
+    fn begin(&mut self, want: Want, now: UnixTime) {
+        self.history.begin(want, now);
+        self.attempts = self.attempts.saturating_add(1);
+    }
+
+    fn succeed(&mut self, asked: UnixTime, now: UnixTime) {
+        self.history.succeed(asked, now);
+        self.last_error = None;
+    }
+
+    fn fail(&mut self, now: UnixTime, error: String) -> u32 {
+        self.history.fail(now);
+        self.last_error = Some(error);
+        self.history.failures()
+    }
+}
+
+/// The names of the keys in `set` that `other` does not have.
+fn names(set: &KeySet, other: Option<&KeySet>) -> Vec<String> {
+    let known = |key| other.is_some_and(|set| set.keys().iter().any(|old| Arc::ptr_eq(old, key)));
+    let left = set.keys().iter().filter(|key| !known(key));
+    left.map(|key| safe(key.kid().unwrap_or("(none)"))).collect()
+}
+
+fn not_configured(issuer: IssuerId) -> Unavailable {
+    let detail = format!("{issuer} is not configured");
+    Unavailable { dependency: Dependency::IssuerKeys, detail }
+}
