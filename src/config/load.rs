@@ -103,8 +103,9 @@ fn collide(one: SocketAddr, other: SocketAddr) -> bool {
 
 fn key_sets(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<KeySetRules> {
     let section = reader.defaulted(file, "key_sets", &schema::KEY_SETS)?;
-    let refresh = reader
-        .value(&section, "refresh", |text| duration(text, Seconds::minutes(1), Seconds::hours(24)));
+    let refresh = reader.amount(&section, "refresh", |text| {
+        duration(text, Seconds::minutes(1), Seconds::hours(24))
+    });
     let cooldown = reader
         .amount(&section, "cooldown", |text| duration(text, Seconds::new(10), Seconds::hours(1)));
     let least = refresh.unwrap_or(Seconds::minutes(1));

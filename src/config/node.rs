@@ -53,7 +53,7 @@ fn options() -> Options {
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
             flow_nesting_limit: MAX_DEPTH,
-            max_documents: 1,
+            max_documents: 2,
             max_events: 400_000,
             max_nodes: 200_000,
             max_anchors: 64,

@@ -48,7 +48,7 @@ impl<'n> Section<'n> {
     /// The value of a key, if it is there.
     pub(super) fn get(&self, name: &str) -> Option<Found<'n>> {
         let entry = self.entries.iter().find(|entry| entry.key == name)?;
-        Some(Found { place: self.place.join(name, entry.node.line), node: &entry.node })
+        Some(Found { place: self.place.join(name, entry.line), node: &entry.node })
     }
 
     /// Where the key stands, or the section when it does not.
