@@ -9,8 +9,9 @@ use super::{Fixed, GOOD, GRAPH_SECRET, SECRET, read, with};
 fn presentable(text: &str) {
     if let Err(report) = read(text) {
         assert!(!report.problems.is_empty(), "refused without a reason: {text}");
-        let lines = u64::try_from(text.lines().count()).unwrap() + 1;
-        assert!(report.problems.iter().all(|found| (1..=lines).contains(&found.line)), "{report}");
+        let lines = u64::try_from(text.lines().count()).unwrap();
+        let named = |line: u64| line == 1 || (1..=lines.saturating_add(1)).contains(&line);
+        assert!(report.problems.iter().all(|found| named(found.line)), "{report}");
         let said = report.to_string();
         assert!(!said.contains(SECRET) && !said.contains(GRAPH_SECRET), "{said}");
         assert!(said.chars().all(|c| c == '\n' || !c.is_control()), "{said:?}");
@@ -24,12 +25,12 @@ fn said(text: &str) -> String {
 #[test]
 fn aliases_cannot_blow_up() {
     let levels = 1..30;
-    let laughs: String = levels
+    let laughs: Vec<String> = levels
         .map(|level| {
             format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 9].join(","))
         })
         .collect();
-    let bomb = format!("a0: &a0 [x]\n{laughs}");
+    let bomb = format!("a0: &a0 [x]\n{}", laughs.concat());
     assert!(said(&bomb).contains("too many aliases"), "{}", said(&bomb));
     let wide = format!("a: &a [{}]\nb: [{}]", "x,".repeat(2000), "*a,".repeat(63));
     assert!(said(&wide).contains("too many aliases"), "{}", said(&wide));
@@ -51,8 +52,8 @@ fn depth_and_size_are_bounded() {
         let deep = format!("issuer: {}{}", open.repeat(50_000), close.repeat(50_000));
         assert!(said(&deep).starts_with("tessera.yaml:1: "), "{}", said(&deep));
     }
-    let block: String = (0..500).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
-    assert!(said(&block).contains("nested too deeply"), "{}", said(&block));
+    let block: Vec<String> = (0..500).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+    assert!(said(&block.concat()).contains("nested too deeply"), "{}", said(&block.concat()));
     let large = "#".repeat(usize::try_from(MAX_FILE_BYTES).unwrap() + 1);
     let report = load(&large, "big.yaml", &Fixed, PlainSecrets::Refused).unwrap_err();
     assert_eq!(report.to_string(), "big.yaml: larger than 1048576 bytes");
@@ -60,8 +61,8 @@ fn depth_and_size_are_bounded() {
 
 #[test]
 fn many_problems_take_little_time() {
-    let keys: String = (0..40_000).map(|key| format!("k{key}: \n")).collect();
-    assert!(read(&keys).unwrap_err().problems.len() > 40_000);
+    let keys: Vec<String> = (0..40_000).map(|key| format!("k{key}: \n")).collect();
+    assert!(read(&keys.concat()).unwrap_err().problems.len() > 40_000);
     let same = format!("issuer: https://a.example\n{}", "x: 1\n".repeat(40_000));
     assert!(read(&same).is_err());
 }
