@@ -129,12 +129,11 @@ fn introspect(
 
 /// The keys of a client are trusted as long as the configuration that names them.
 fn keys(reader: &mut Reader<'_>, found: &Found<'_>) -> Option<KeySet> {
-    let document = match &found.node.value {
-        Value::Map(_) => {
-            no_duplicates(reader, found);
-            found.node.to_json().to_string()
-        }
-        _ => reader.text(found)?,
+    let document = if matches!(found.node.value, Value::Map(_)) {
+        no_duplicates(reader, found);
+        found.node.to_json().to_string()
+    } else {
+        reader.text(found)?
     };
     match parse_keys(&document) {
         Ok(mut keys) => {
@@ -152,9 +151,11 @@ fn no_duplicates(reader: &mut Reader<'_>, found: &Found<'_>) {
     let children = match &found.node.value {
         Value::Map(_) => reader.named(found).into_iter().map(|(_, child)| child).collect(),
         Value::List(_) => reader.items(found),
-        _ => return,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => return,
     };
-    children.iter().for_each(|child| no_duplicates(reader, child));
+    for child in &children {
+        no_duplicates(reader, child);
+    }
 }
 
 fn parse_keys(document: &str) -> Result<KeySet, Wrong> {

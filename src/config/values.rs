@@ -15,7 +15,7 @@ const MAX_TEXT_BYTES: usize = 512;
 
 /// A GUID in its one spelling.
 pub(super) fn guid(text: &str) -> Result<Guid, Wrong> {
-    text.parse().map_err(|_| {
+    text.parse().map_err(|_error| {
         let wrong = Wrong::new("not a GUID in lower case with hyphens");
         if misspelt_guid(text) {
             wrong.hint("write it in lower case, without braces")
@@ -65,7 +65,7 @@ pub(super) fn one_of<T>(text: &str) -> Result<T, Wrong>
 where
     T: FromStr + VariantArray + Into<&'static str> + Copy,
 {
-    text.parse().map_err(|_| {
+    text.parse().map_err(|_error| {
         let names = || T::VARIANTS.iter().map(|variant| (*variant).into());
         let list: Vec<_> = names().map(|name: &str| format!("`{name}`")).collect();
         let wrong = Wrong::new(format!("not one of {}", list.join(", ")));
@@ -78,7 +78,7 @@ where
 
 /// An address to listen on.
 pub(super) fn socket(text: &str) -> Result<SocketAddr, Wrong> {
-    text.parse().map_err(|_| {
+    text.parse().map_err(|_error| {
         Wrong::new("not an IP address and port").hint("write it like 0.0.0.0:8080 or [::]:8080")
     })
 }
@@ -111,7 +111,7 @@ pub(super) fn origin(text: &str) -> Result<Url, Wrong> {
 /// `https`, or `http` to this host only: everything else could be read or changed on its way.
 fn web(text: &str) -> Result<Url, Wrong> {
     let example = "write it like https://sts.example.com";
-    let url = Url::parse(text).map_err(|_| Wrong::new("not a URL").hint(example))?;
+    let url = Url::parse(text).map_err(|_error| Wrong::new("not a URL").hint(example))?;
     let secure = match url.scheme() {
         "https" => true,
         "http" => url.host().is_some_and(|host| is_loopback(&host)),
@@ -143,7 +143,7 @@ fn is_loopback(host: &Host<&str>) -> bool {
 /// A duration such as `90s`, `5m` or `1h`, in whole seconds and between two bounds.
 pub(super) fn duration(text: &str, least: Seconds, most: Seconds) -> Result<Seconds, Wrong> {
     let form = || Wrong::new("not a duration").hint("write it like 90s, 5m or 1h");
-    let parsed: jiff::SignedDuration = text.parse().map_err(|_| form())?;
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_error| form())?;
     if parsed.subsec_nanos() != 0 {
         return Err(Wrong::new("not in whole seconds"));
     }
@@ -167,7 +167,7 @@ pub(super) fn size(text: &str) -> Result<u64, Wrong> {
         Some("GiB") => 1024 * MIB,
         _ => return Err(form()),
     };
-    let count: u64 = digits.parse().map_err(|_| form())?;
+    let count: u64 = digits.parse().map_err(|_error| form())?;
     match count.checked_mul(unit) {
         Some(bytes) if (MIB..=64 * 1024 * MIB).contains(&bytes) => Ok(bytes),
         _ => Err(Wrong::new("not between 1MiB and 64GiB")),

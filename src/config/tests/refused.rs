@@ -199,6 +199,12 @@ fn rules() {
             "  - {name: x, when: {roles: [a]}, grant: §{roles: []}}\n  - name: gold\n",
             "mapping[0].grant: the rule grants nothing",
         ),
+    ]);
+}
+
+#[test]
+fn conditions_and_grants() {
+    check(&[
         (
             "groups: [9a1c2b3d-",
             "groups: [§9A1C2B3D-",

@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret as _;
 
 use super::super::schema::{self, Presence};
-use super::super::{CacheBounds, KeySetRules, LogFormat, LogLevel, PlainSecrets, load};
+use super::super::{CacheBounds, KeySetRules, LogFormat, LogLevel, PlainSecrets, load, read_file};
 use super::{Fixed, GOOD, GRAPH_SECRET, SECRET, read, with};
 use crate::domain::client::Released;
 use crate::domain::principal::PrincipalType;
@@ -139,4 +139,14 @@ tessera.yaml:17: log.level: not one of `error`, `warn`, `info`, `debug`; did you
 tessera.yaml:18: log.level: the same key stands in line 17 already
 tessera.yaml:19: store: unknown key; known keys: issuer, listen, entra, clients, mapping, key_sets, cache, log";
     assert_eq!(said, expected);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_report_too() {
+    let path = std::env::temp_dir().join(format!("tessera-config-{}.yaml", std::process::id()));
+    std::fs::write(&path, GOOD).unwrap();
+    assert_eq!(read_file(&path).as_deref(), Ok(GOOD));
+    std::fs::remove_file(&path).unwrap();
+    let said = read_file(&path).unwrap_err().to_string();
+    assert_eq!(said.split(": ").nth(1), Some("cannot read the file"), "{said}");
 }
