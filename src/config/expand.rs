@@ -36,12 +36,15 @@ impl Environment for SystemEnvironment {
         let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
         let mut text = String::new();
         let limit = MAX_FILE_BYTES.saturating_add(1);
-        let read =
-            file.take(limit).read_to_string(&mut text).map_err(|error| match error.kind() {
-                std::io::ErrorKind::InvalidData => "it is not UTF-8".to_owned(),
-                _ => error.to_string(),
-            })?;
-        if read == 0 || u64::try_from(read).is_ok_and(|read| read <= MAX_FILE_BYTES) {
+        let not_text = |error: std::io::Error| {
+            if error.kind() == std::io::ErrorKind::InvalidData {
+                "it is not UTF-8".to_owned()
+            } else {
+                error.to_string()
+            }
+        };
+        let read = file.take(limit).read_to_string(&mut text).map_err(not_text)?;
+        if u64::try_from(read).is_ok_and(|read| read <= MAX_FILE_BYTES) {
             Ok(text)
         } else {
             Err(format!("it is larger than {MAX_FILE_BYTES} bytes"))

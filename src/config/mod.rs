@@ -1,6 +1,6 @@
 //! What can be set: a whole configuration, already valid.
 //!
-//! The rest of the program never sees a file, only this. [`load`] makes it, or says everything
+//! The rest of the program never sees a file, only this. [`load()`] makes it, or says everything
 //! that is wrong with the file at once.
 
 mod clients;
