@@ -1,9 +1,27 @@
 //! What can be set: a whole configuration, already valid.
 //!
-//! The rest of the program never sees a file, only this. [`load`] makes it, or says everything
+//! The rest of the program never sees a file, only this. [`load()`] makes it, or says everything
 //! that is wrong with the file at once.
 
+mod clients;
+mod expand;
+mod load;
+mod node;
+mod read;
+mod report;
+mod rules;
+pub mod schema;
+mod tenants;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
+
+pub use expand::{Environment, MAX_FILE_BYTES, SystemEnvironment};
+pub use load::{PlainSecrets, load, read_file};
+pub use report::{Problem, Report};
 
 use crate::domain::client::Client;
 use crate::domain::mapping::Mapping;

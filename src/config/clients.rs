@@ -1,0 +1,180 @@
+//! `clients`: who may call.
+
+use super::node::Value;
+use super::read::{Found, Reader, Section, values};
+use super::report::{Wrong, nearest};
+use super::schema;
+use super::tenants::Known;
+use super::values::{client_secret, exact, guid, one_of};
+use crate::domain::client::{Client, ClientCredentials, IntrospectPermission};
+use crate::protocol::ids::{ClientId, Guid, SecretDigest};
+use crate::protocol::jwk::{KeySet, KeySetError, KeyUse};
+use crate::protocol::time::UnixTime;
+
+/// What must not be shared by two clients.
+#[derive(Default)]
+struct Taken {
+    secrets: Vec<(String, SecretDigest)>,
+    apps: Vec<(String, Guid)>,
+}
+
+/// Reads all clients; those with a problem are left out.
+pub(super) fn read(reader: &mut Reader<'_>, file: &Section<'_>, known: &Known) -> Vec<Client> {
+    let Some(found) = file.get("clients") else { return Vec::new() };
+    let mut taken = Taken::default();
+    let named = reader.named(&found);
+    if matches!(&found.node.value, Value::Map(entries) if entries.is_empty()) {
+        reader.note(&found.place, Wrong::new("no client; at least one is needed"));
+    }
+    let mut clients = Vec::new();
+    for (name, found) in named {
+        let id = name
+            .parse::<ClientId>()
+            .map_err(|error| reader.note(&found.place, Wrong::new(error.to_string())))
+            .ok();
+        let client = client(reader, &found, known, &mut taken);
+        if let (Some(id), Some((credentials, introspect))) = (id, client) {
+            clients.push(Client { id, credentials, introspect });
+        }
+    }
+    clients
+}
+
+fn client(
+    reader: &mut Reader<'_>,
+    found: &Found<'_>,
+    known: &Known,
+    taken: &mut Taken,
+) -> Option<(ClientCredentials, Option<IntrospectPermission>)> {
+    let section = reader.section(found, &schema::CLIENT)?;
+    if ["secret", "jwks", "entra_app"].iter().all(|way| section.get(way).is_none()) {
+        let wrong = Wrong::new("no way to authenticate");
+        reader.note(&section.place, wrong.hint("set `secret`, `jwks` or `entra_app`"));
+    }
+    let credentials = ClientCredentials {
+        secret: secret(reader, &section, taken),
+        keys: section.get("jwks").and_then(|found| keys(reader, &found)),
+        entra_app: entra_app(reader, &section, known, taken),
+    };
+    let introspect = section
+        .get("introspect")
+        .and_then(|found| reader.section(&found, &schema::INTROSPECT))
+        .map(|section| introspect(reader, &section, known));
+    Some((credentials, introspect))
+}
+
+fn secret(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    taken: &mut Taken,
+) -> Option<SecretDigest> {
+    let secret = reader.secret(section, "secret")?;
+    if let Err(wrong) = client_secret(&secret.value) {
+        reader.note(&secret.place, wrong);
+        return None;
+    }
+    if let Some((other, _)) = taken.secrets.iter().find(|(_, one)| one.matches(&secret.value)) {
+        reader.note(&secret.place, shared("secret", other));
+    }
+    let digest = SecretDigest::of(&secret.value);
+    taken.secrets.push((section.place.path.clone(), digest.clone()));
+    Some(digest)
+}
+
+fn entra_app(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    known: &Known,
+    taken: &mut Taken,
+) -> Option<Guid> {
+    section.get("entra_app")?;
+    let place = section.place_of("entra_app");
+    if known.complete && !known.callers {
+        let wrong =
+            Wrong::new("no tenant has `caller_audiences`, so no Entra token can be checked");
+        reader.note(&place, wrong.hint("add them under `entra`"));
+    }
+    let app = reader.value(section, "entra_app", guid)?;
+    if let Some((other, _)) = taken.apps.iter().find(|(_, one)| *one == app) {
+        reader.note(&place, shared("application", other));
+    }
+    taken.apps.push((section.place.path.clone(), app));
+    Some(app)
+}
+
+fn shared(what: &str, other: &str) -> Wrong {
+    Wrong::new(format!("the same {what} as `{other}`; nobody could tell the two apart"))
+        .hint("give each client its own")
+}
+
+fn introspect(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    known: &Known,
+) -> IntrospectPermission {
+    let audiences = reader.filled(section, "audiences", exact);
+    let foreign = |audience: &String| known.complete && !known.audiences.contains(audience);
+    for audience in audiences.iter().filter(|audience| foreign(&audience.value)) {
+        let wrong = Wrong::new("not an audience of any tenant");
+        let near = nearest(&audience.value, known.audiences.iter().map(String::as_str));
+        let hint = near.map_or_else(
+            || "add it to `entra[].audiences`".to_owned(),
+            |near| format!("did you mean `{}`?", crate::domain::rejection::safe(near)),
+        );
+        reader.note(&audience.place, wrong.hint(hint));
+    }
+    let release = values(reader.list(section, "release", one_of));
+    IntrospectPermission { audiences: values(audiences), release }
+}
+
+/// The keys of a client are trusted as long as the configuration that names them.
+fn keys(reader: &mut Reader<'_>, found: &Found<'_>) -> Option<KeySet> {
+    let document = if matches!(found.node.value, Value::Map(_)) {
+        no_duplicates(reader, found);
+        found.node.to_json().to_string()
+    } else {
+        reader.text(found)?
+    };
+    match parse_keys(&document) {
+        Ok(mut keys) => {
+            keys.replace(None, UnixTime::MAX);
+            Some(keys)
+        }
+        Err(wrong) => {
+            reader.note(&found.place, wrong);
+            None
+        }
+    }
+}
+
+fn no_duplicates(reader: &mut Reader<'_>, found: &Found<'_>) {
+    let children = match &found.node.value {
+        Value::Map(_) => reader.named(found).into_iter().map(|(_, child)| child).collect(),
+        Value::List(_) => reader.items(found),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => return,
+    };
+    for child in &children {
+        no_duplicates(reader, child);
+    }
+}
+
+fn parse_keys(document: &str) -> Result<KeySet, Wrong> {
+    if has_private_key(document) {
+        let wrong = Wrong::new("a private or symmetric key");
+        return Err(wrong.hint("only the client may have it; remove it here and make a new one"));
+    }
+    KeySet::parse(document.as_bytes(), KeyUse::Client).map_err(|error| match error {
+        // The parser's own words may repeat the document, which may be another file: a secret.
+        KeySetError::Malformed(_) => {
+            Wrong::new("not a JSON Web Key Set").hint("write an object with an array `keys`")
+        }
+        KeySetError::TooLarge | KeySetError::NoUsableKey { .. } => Wrong::new(error.to_string())
+            .hint("use RSA of 2048 to 4096 bits or EC P-256, with `use` absent or `sig`"),
+    })
+}
+
+fn has_private_key(document: &str) -> bool {
+    let keys = |document: serde_json::Value| document.get("keys")?.as_array().cloned();
+    let private = |key: &serde_json::Value| ["d", "k"].iter().any(|name| key.get(name).is_some());
+    serde_json::from_str(document).ok().and_then(keys).is_some_and(|keys| keys.iter().any(private))
+}

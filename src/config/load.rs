@@ -1,0 +1,127 @@
+//! From the text of a file to a whole configuration, or to everything that is wrong with it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::expand::{Environment, MAX_FILE_BYTES, SystemEnvironment};
+use super::read::{Place, Reader, Section};
+use super::report::{Problem, Report, Wrong};
+use super::values::{duration, issuer, one_of, size, socket};
+use super::{CacheBounds, Config, KeySetRules, Listen, Log, clients, node, rules, schema, tenants};
+use crate::protocol::time::Seconds;
+
+/// Whether a secret may stand in the file itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainSecrets {
+    /// For `tessera dev`, whose secrets protect nothing.
+    Allowed,
+    /// A secret is one `${env:…}` or `${file:…}` and nothing else.
+    Refused,
+}
+
+/// Reads the file at `path`, at most [`MAX_FILE_BYTES`] of UTF-8.
+pub fn read_file(path: &Path) -> Result<String, Report> {
+    SystemEnvironment.file(path).map_err(|why| {
+        let origin = path.display().to_string();
+        whole_file(&origin, Wrong::new(format!("cannot read the file: {why}")))
+    })
+}
+
+/// Makes a configuration of `text`, which came from `origin`; or reports everything that is wrong
+/// with it.
+pub fn load(
+    text: &str,
+    origin: &str,
+    environment: &dyn Environment,
+    plain: PlainSecrets,
+) -> Result<Config, Report> {
+    if u64::try_from(text.len()).is_ok_and(|bytes| bytes > MAX_FILE_BYTES) {
+        let wrong = Wrong::new(format!("larger than {MAX_FILE_BYTES} bytes"));
+        return Err(whole_file(origin, wrong));
+    }
+    let mut reader = Reader::new(environment, plain);
+    let config = match node::parse(text) {
+        Ok(node) => reader.file(&node).and_then(|file| read(&mut reader, &file)),
+        Err((line, wrong)) => {
+            reader.note(&Place { line, path: String::new() }, wrong);
+            None
+        }
+    };
+    let problems = reader.into_problems();
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(Report::new(origin, problems)),
+    }
+}
+
+fn whole_file(origin: &str, wrong: Wrong) -> Report {
+    let Wrong { message, hint } = wrong;
+    Report::new(origin, vec![Problem { line: 0, path: String::new(), message, hint }])
+}
+
+/// Every part is read, whatever is wrong with the others.
+fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
+    let issuer = reader.value(file, "issuer", issuer);
+    let listen = listen(reader, file);
+    let (tenants, known) = tenants::read(reader, file);
+    let clients = clients::read(reader, file, &known);
+    let mapping = rules::read(reader, file, &known);
+    let key_sets = key_sets(reader, file);
+    let cache = cache(reader, file);
+    let log = log(reader, file);
+    Some(Config {
+        issuer: issuer?,
+        listen: listen?,
+        tenants,
+        clients,
+        mapping,
+        key_sets: key_sets?,
+        cache: cache?,
+        log: log?,
+    })
+}
+
+fn listen(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Listen> {
+    let section = reader.defaulted(file, "listen", &schema::LISTEN)?;
+    let public = reader.value(&section, "public", socket);
+    let admin = reader.value(&section, "admin", socket);
+    let listen = Listen { public: public?, admin: admin? };
+    if collide(listen.public, listen.admin) {
+        let wrong = Wrong::new("the same port as `listen.public`");
+        reader
+            .note(&section.place_of("admin"), wrong.hint("clients must not reach it: use another"));
+    }
+    Some(listen)
+}
+
+/// Whether two listeners claim one port. Port 0 is a new one for each.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let overlap =
+        one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && overlap
+}
+
+fn key_sets(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<KeySetRules> {
+    let section = reader.defaulted(file, "key_sets", &schema::KEY_SETS)?;
+    let refresh = reader.amount(&section, "refresh", |text| {
+        duration(text, Seconds::minutes(1), Seconds::hours(24))
+    });
+    let cooldown = reader
+        .amount(&section, "cooldown", |text| duration(text, Seconds::new(10), Seconds::hours(1)));
+    let least = refresh.unwrap_or(Seconds::minutes(1));
+    let max_stale =
+        reader.amount(&section, "max_stale", |text| duration(text, least, Seconds::hours(168)));
+    Some(KeySetRules { refresh: refresh?, cooldown: cooldown?, max_stale: max_stale? })
+}
+
+fn cache(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<CacheBounds> {
+    let section = reader.defaulted(file, "cache", &schema::CACHE)?;
+    reader.amount(&section, "bytes", size).map(|bytes| CacheBounds { bytes })
+}
+
+fn log(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Log> {
+    let section = reader.defaulted(file, "log", &schema::LOG)?;
+    let level = reader.value(&section, "level", one_of);
+    let format = reader.value(&section, "format", one_of);
+    Some(Log { level: level?, format: format? })
+}

@@ -1,0 +1,375 @@
+//! Every key there is, with its type, default and meaning: what unknown keys are held against, where
+//! defaults come from, and what the reference page prints.
+
+use std::fmt::Write as _;
+
+use Presence::{Absent, Default, Required};
+
+/// A mapping in the file, with the keys it may have.
+#[derive(Debug)]
+pub struct Section {
+    /// Where it stands, such as `entra[].graph`; empty for the whole file.
+    pub path: &'static str,
+    /// Its keys, in the order of the page.
+    pub keys: &'static [Key],
+}
+
+/// A key.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name within the section.
+    pub name: &'static str,
+    /// What its value is, in words.
+    pub kind: &'static str,
+    /// Whether it may be left out.
+    pub presence: Presence,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// What happens when a key is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It must be there.
+    Required,
+    /// The same as this text.
+    Default(&'static str),
+    /// This, in words.
+    Absent(&'static str),
+}
+
+impl Section {
+    /// The key of this name.
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// The section as a table in Markdown.
+    pub fn table(&self) -> String {
+        let mut out = String::from("| key | type | default | meaning |\n|---|---|---|---|\n");
+        for Key { name, kind, presence, meaning } in self.keys {
+            let default = match presence {
+                Required => "**required**".to_owned(),
+                Default(text) => format!("`{text}`"),
+                Absent(words) => (*words).to_owned(),
+            };
+            // Writing into a `String` cannot fail.
+            let _ = writeln!(out, "| `{name}` | {kind} | {default} | {meaning} |");
+        }
+        out
+    }
+}
+
+impl Key {
+    /// What to write, for a report.
+    pub(super) fn kind_hint(&self) -> String {
+        format!("expected: {}", self.kind)
+    }
+}
+
+const fn key(
+    name: &'static str,
+    kind: &'static str,
+    presence: Presence,
+    meaning: &'static str,
+) -> Key {
+    Key { name, kind, presence, meaning }
+}
+
+const BY_KEY: Presence = Absent("each key has its own");
+const NO_CONDITION: Presence = Absent("no such condition");
+const EMPTY: Presence = Default("[]");
+
+/// Every section, in the order of the page.
+pub static SECTIONS: [&Section; 12] = [
+    &FILE,
+    &LISTEN,
+    &TENANT,
+    &GRAPH,
+    &CLIENT,
+    &INTROSPECT,
+    &RULE,
+    &WHEN,
+    &GRANT,
+    &KEY_SETS,
+    &CACHE,
+    &LOG,
+];
+
+/// The whole file.
+pub static FILE: Section = Section {
+    path: "",
+    keys: &[
+        key(
+            "issuer",
+            "URL",
+            Required,
+            "The name of this service as an issuer (RFC 8414): `https`, without query, fragment and slash at the end. What it signs as, and the only audience of a client assertion. `http` only for a loopback host.",
+        ),
+        key("listen", "section", BY_KEY, "Where it listens."),
+        key(
+            "entra",
+            "list of sections",
+            Required,
+            "The tenants whose tokens are accepted; at least one.",
+        ),
+        key(
+            "clients",
+            "mapping of names to sections",
+            Required,
+            "Who may call; at least one. A name is 1 to 64 of `A-Z a-z 0-9 . _ ~ -`.",
+        ),
+        key(
+            "mapping",
+            "list of sections",
+            EMPTY,
+            "From Entra to Tyk: every rule that matches grants.",
+        ),
+        key("key_sets", "section", BY_KEY, "When the keys of issuers are fetched."),
+        key("cache", "section", BY_KEY, "The bounds of the cache in memory."),
+        key("log", "section", BY_KEY, "What is logged, and how."),
+    ],
+};
+
+/// `listen`
+pub static LISTEN: Section = Section {
+    path: "listen",
+    keys: &[
+        key("public", "IP address and port", Default("0.0.0.0:8080"), "What clients call."),
+        key(
+            "admin",
+            "IP address and port",
+            Default("0.0.0.0:9090"),
+            "Health, metrics and explain. Never expose it to clients.",
+        ),
+    ],
+};
+
+/// `entra[]`
+pub static TENANT: Section = Section {
+    path: "entra[]",
+    keys: &[
+        key("tenant", "GUID", Required, "The tenant's id (`tid`). Each tenant once."),
+        key(
+            "authority",
+            "`public`, `us-government`, `china` or URL",
+            Default("public"),
+            "The cloud: `https://login.microsoftonline.com`, `https://login.microsoftonline.us` or `https://login.partner.microsoftonline.cn`; or scheme, host and port of another.",
+        ),
+        key(
+            "audiences",
+            "list of texts",
+            Required,
+            "The audiences (`aud`) of the APIs protected here, compared exactly: client ids as GUIDs, or App ID URIs. At least one.",
+        ),
+        key(
+            "caller_audiences",
+            "list of texts",
+            EMPTY,
+            "The audiences of this service itself, which a client's own Entra token must be addressed to. None of them may be among `audiences`.",
+        ),
+        key(
+            "signing_app",
+            "GUID",
+            Absent("the tenant's shared keys"),
+            "The application with custom signing keys, whose keys are asked for (`?appid=`).",
+        ),
+        key(
+            "graph",
+            "section",
+            Absent("left-out groups stay unknown"),
+            "How to ask Microsoft Graph for the groups that Entra left out of a token.",
+        ),
+    ],
+};
+
+/// `entra[].graph`
+pub static GRAPH: Section = Section {
+    path: "entra[].graph",
+    keys: &[
+        key("client_id", "GUID", Required, "The application that may read memberships."),
+        key("client_secret", "secret", Required, "Its secret."),
+        key(
+            "endpoint",
+            "URL",
+            Absent(
+                "by cloud: `https://graph.microsoft.com`, `https://graph.microsoft.us` or `https://microsoftgraph.chinacloudapi.cn`",
+            ),
+            "Scheme, host and port of Graph. Required when `authority` is none of the three clouds.",
+        ),
+    ],
+};
+
+/// `clients.NAME`
+pub static CLIENT: Section = Section {
+    path: "clients.NAME",
+    keys: &[
+        key(
+            "secret",
+            "secret",
+            Absent("no shared secret"),
+            "A shared secret (`client_secret_basic`, `client_secret_post`): at least 32 of `A-Z a-z 0-9 . _ ~ -`, random, and of this client only.",
+        ),
+        key(
+            "jwks",
+            "JSON Web Key Set: a mapping, or text",
+            Absent("no assertions"),
+            "The public keys of its assertions (`private_key_jwt`): RS256, PS256 or ES256.",
+        ),
+        key(
+            "entra_app",
+            "GUID",
+            Absent("no Entra token"),
+            "The application whose own Entra token it authenticates with. Needs `caller_audiences`.",
+        ),
+        key(
+            "introspect",
+            "section",
+            Absent("it may introspect nothing"),
+            "What it may introspect.",
+        ),
+    ],
+};
+
+/// `clients.NAME.introspect`
+pub static INTROSPECT: Section = Section {
+    path: "clients.NAME.introspect",
+    keys: &[
+        key(
+            "audiences",
+            "list of texts",
+            Required,
+            "It learns only about tokens addressed to one of these; each is among the `audiences` of a tenant. At least one.",
+        ),
+        key(
+            "release",
+            "list of `email`, `name`, `username`",
+            EMPTY,
+            "The personal data it is shown.",
+        ),
+    ],
+};
+
+/// `mapping[]`
+pub static RULE: Section = Section {
+    path: "mapping[]",
+    keys: &[
+        key(
+            "name",
+            "text",
+            Required,
+            "Reported in `identity.grants` when the rule matched. Each name once.",
+        ),
+        key(
+            "when",
+            "section",
+            Required,
+            "The conditions, at least one; all of them must hold. A rule for everybody says `tenant: [...]`.",
+        ),
+        key("grant", "section", Required, "What it gives; at least one entry."),
+    ],
+};
+
+/// `mapping[].when`
+pub static WHEN: Section = Section {
+    path: "mapping[].when",
+    keys: &[
+        key(
+            "groups",
+            "list of texts",
+            NO_CONDITION,
+            "One of these Entra groups, by object id (or by name, where the registration emits names). Groups that are unknown match nothing.",
+        ),
+        key("roles", "list of texts", NO_CONDITION, "One of these Entra app roles."),
+        key("scopes", "list of scopes", NO_CONDITION, "One of these Entra scopes (`scp`)."),
+        key(
+            "app",
+            "list of GUIDs",
+            NO_CONDITION,
+            "One of these client applications (`azp`, `appid`).",
+        ),
+        key(
+            "tenant",
+            "list of GUIDs",
+            NO_CONDITION,
+            "One of these tenants, each configured under `entra`.",
+        ),
+        key(
+            "principal_type",
+            "list of `agent`, `service`, `user`",
+            NO_CONDITION,
+            "One of these kinds of principal.",
+        ),
+        key(
+            "claims",
+            "mapping of claim names to lists of texts",
+            NO_CONDITION,
+            "Each named claim is, or contains, one of its values. Claims that people can change (names, e-mail) and opaque ones are refused.",
+        ),
+    ],
+};
+
+/// `mapping[].grant`
+pub static GRANT: Section = Section {
+    path: "mapping[].grant",
+    keys: &[
+        key("policies", "list of texts", EMPTY, "Tyk policy ids."),
+        key("scopes", "list of scopes", EMPTY, "Scopes, added to the token's own."),
+        key("roles", "list of texts", EMPTY, "Roles, added to the token's own."),
+    ],
+};
+
+/// `key_sets`
+pub static KEY_SETS: Section = Section {
+    path: "key_sets",
+    keys: &[
+        key(
+            "refresh",
+            "duration, `1m` to `24h`",
+            Default("1h"),
+            "A key set older than this is fetched again.",
+        ),
+        key(
+            "cooldown",
+            "duration, `10s` to `1h`",
+            Default("5m"),
+            "An unknown `kid` causes at most one fetch per issuer in this time.",
+        ),
+        key(
+            "max_stale",
+            "duration, `refresh` to `168h`",
+            Default("24h"),
+            "A key set older than this is trusted no longer.",
+        ),
+    ],
+};
+
+/// `cache`
+pub static CACHE: Section = Section {
+    path: "cache",
+    keys: &[key(
+        "bytes",
+        "size, `1MiB` to `64GiB`",
+        Default("256MiB"),
+        "Memory for prepared answers: a number of bytes, or one with `KiB`, `MiB` or `GiB`.",
+    )],
+};
+
+/// `log`
+pub static LOG: Section = Section {
+    path: "log",
+    keys: &[
+        key(
+            "level",
+            "`error`, `warn`, `info` or `debug`",
+            Default("info"),
+            "The least severe level that is written.",
+        ),
+        key(
+            "format",
+            "`json` or `human`",
+            Default("json"),
+            "One JSON object a line, or lines for a person at a terminal.",
+        ),
+    ],
+};

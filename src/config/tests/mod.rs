@@ -1,0 +1,113 @@
+//! What a good file becomes, and what is said about a bad one.
+
+mod hostile;
+mod refused;
+mod whole;
+
+use std::path::Path;
+
+use super::{Config, Environment, PlainSecrets, Report, load};
+
+/// A secret that must not be in any report.
+pub(super) const SECRET: &str = "6a1f0c9e5b7d4832a1c0ffee5eed5eed";
+/// Another one.
+pub(super) const GRAPH_SECRET: &str = "graph~secret.of-the-tenant_0123456789";
+
+/// A file that uses every key.
+pub(super) const GOOD: &str = r#"issuer: https://sts.example.com/tessera
+listen:
+  public: 127.0.0.1:8080
+  admin: "[::1]:9090"
+entra:
+  - tenant: 72f988bf-86f1-41af-91ab-2d7cd011db47
+    authority: us-government
+    audiences: [api://orders, 6731de76-14a6-49ae-97bc-6eba6914391e]
+    caller_audiences: [api://tessera]
+    signing_app: 11111111-2222-3333-4444-555555555555
+    graph:
+      client_id: 0f0f0f0f-2222-3333-4444-555555555555
+      client_secret: ${file:/run/secrets/graph}
+      endpoint: https://graph.microsoft.us
+  - tenant: 9188040d-6c67-4c5b-b112-36a304b66dad
+    audiences: [api://shop]
+clients:
+  tyk:
+    secret: ${env:TYK_SECRET}
+    introspect:
+      audiences: [api://orders]
+      release: [email, username]
+  robot:
+    jwks:
+      keys:
+        - kty: EC
+          crv: P-256
+          x: f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU
+          y: x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0
+  agent:
+    entra_app: 1c2d3e4f-2222-3333-4444-555555555555
+mapping:
+  - name: gold
+    when:
+      groups: [9a1c2b3d-2222-3333-4444-555555555555]
+      roles: [Gold]
+      scopes: [Orders.Read]
+      app: [1c2d3e4f-2222-3333-4444-555555555555]
+      tenant: [72f988bf-86f1-41af-91ab-2d7cd011db47]
+      principal_type: [user, agent]
+      claims:
+        department: [sales, support]
+    grant:
+      policies: [gold]
+      scopes: [orders.read]
+      roles: [buyer]
+key_sets:
+  refresh: 30m
+  cooldown: 1m
+  max_stale: 48h
+cache:
+  bytes: 64MiB
+log:
+  level: debug
+  format: human
+"#;
+
+/// An environment with two secrets and a few other things.
+pub(super) struct Fixed;
+
+impl Environment for Fixed {
+    fn variable(&self, name: &str) -> Result<String, String> {
+        match name {
+            "TYK_SECRET" => Ok(SECRET.to_owned()),
+            "SHORT" => Ok("hunter2hunter2".to_owned()),
+            "SPACED" => Ok(format!("{SECRET} {SECRET}")),
+            "EMPTY" => Ok(String::new()),
+            "HOST" => Ok("sts.example.com".to_owned()),
+            _ => Err("it is not set".to_owned()),
+        }
+    }
+
+    fn file(&self, path: &Path) -> Result<String, String> {
+        match path.to_str() {
+            Some("/run/secrets/graph") => Ok(format!("{GRAPH_SECRET}\n")),
+            Some("/run/jwks") => Ok(JWKS.to_owned()),
+            Some("/run/not-jwks") => Ok(format!("{{\"keys\":\"{SECRET}\"}}")),
+            Some("/run/private-jwks") => Ok(JWKS.replace("\"x\"", "\"d\":\"AAAA\",\"x\"")),
+            Some("/run/weak-jwks") => Ok(r#"{"keys":[{"kty":"oct"}]}"#.to_owned()),
+            _ => Err("No such file or directory".to_owned()),
+        }
+    }
+}
+
+const JWKS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256",
+    "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+
+pub(super) fn read(text: &str) -> Result<Config, Report> {
+    load(text, "tessera.yaml", &Fixed, PlainSecrets::Refused)
+}
+
+/// [`GOOD`] with one passage replaced.
+pub(super) fn with(find: &str, replace: &str) -> String {
+    assert!(GOOD.contains(find), "the good file has no {find:?}");
+    GOOD.replacen(find, replace, 1)
+}
