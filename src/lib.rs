@@ -16,9 +16,13 @@
 //! Beside them: `config` (what can be set), `telemetry` (how we watch), `dev` (a pretend tenant).
 
 pub mod adapters;
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod dev;
 pub mod domain;
+pub mod edge;
 pub mod ports;
 pub mod protocol;
 pub mod service;
+pub mod telemetry;

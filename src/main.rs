@@ -1,3 +1,7 @@
 //! The `tessera` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tessera::cli::main()
+}

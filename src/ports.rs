@@ -61,6 +61,29 @@ pub enum FetchReason {
     Age,
 }
 
+/// How the key set of one issuer is doing.
+#[derive(Clone, Debug)]
+pub struct IssuerStatus {
+    /// Which issuer.
+    pub issuer: IssuerId,
+    /// Where its discovery document is.
+    pub document: String,
+    /// How many keys are usable; 0 when there is no set.
+    pub keys: usize,
+    /// How many entries of the document were unusable.
+    pub skipped: usize,
+    /// When the set was asked for.
+    pub fetched_at: Option<UnixTime>,
+    /// Whether it may be trusted now.
+    pub trusted: bool,
+    /// Attempts since start, good and bad.
+    pub attempts: u64,
+    /// Failed attempts since the last good one.
+    pub failures: u32,
+    /// Why the last attempt failed; `None` when it was good.
+    pub last_error: Option<String>,
+}
+
 /// The key sets of the configured issuers. Fetches only from configured authorities.
 #[async_trait]
 pub trait IssuerKeys: Send + Sync + std::fmt::Debug {
@@ -76,6 +99,17 @@ pub trait IssuerKeys: Send + Sync + std::fmt::Debug {
         issuer: IssuerId,
         reason: FetchReason,
     ) -> Result<Arc<IssuerKeySet>, Unavailable>;
+
+    /// How each configured issuer is doing at `now`, in order.
+    fn status(&self, now: UnixTime) -> Vec<IssuerStatus>;
+
+    /// Whether every configured issuer has a set that may be trusted at `now`.
+    ///
+    /// A replica that cannot yet answer for all its tenants leaves the requests to those that can.
+    /// A set is trusted for long (`max_stale`), so an outage does not make running ones unready.
+    fn ready(&self, now: UnixTime) -> bool {
+        self.status(now).iter().all(|issuer| issuer.trusted)
+    }
 }
 
 /// The groups of principals whose token does not list them. Called only for tenants with Graph

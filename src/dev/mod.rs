@@ -8,7 +8,6 @@
 
 pub mod apps;
 mod certificate;
-pub mod clock;
 mod discovery;
 pub mod faults;
 mod graph;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::apps::App;
-use super::clock::ManualClock;
 use super::people::{HOME_TENANT, Person};
 use super::server::Running;
 use super::tenant::{FakeEntra, KeySupply, Options};
+use crate::adapters::clock::ManualClock;
 use crate::protocol::time::UnixTime;
 
 /// A look-alike and its clock.
@@ -30,7 +30,7 @@ pub(super) struct Answer {
 
 impl Tenant {
     pub(super) fn start() -> Self {
-        let clock = Arc::new(ManualClock::at(UnixTime::from_seconds(1_795_435_200)));
+        let clock = Arc::new(ManualClock::new(UnixTime::from_seconds(1_795_435_200)));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let options = Options { clock: Arc::<ManualClock>::clone(&clock), keys: KeySupply::Pooled };
         Self { entra: FakeEntra::start(listener, options).unwrap(), clock }

@@ -105,7 +105,7 @@ async fn rotate(world: Data<World>, rotation: Query<Rotation>) -> HttpResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dev::clock::ManualClock;
+    use crate::adapters::clock::ManualClock;
     use crate::dev::keys::SigningKey;
     use crate::dev::people::HOME_TENANT;
     use crate::dev::probe::Tenant;
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn fresh_keys_are_nobody_elses() {
         let options = || {
-            let clock = ManualClock::at(UnixTime::default());
+            let clock = ManualClock::new(UnixTime::default());
             Options { clock: Arc::new(clock), keys: KeySupply::Fresh }
         };
         let start =
@@ -148,7 +148,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_caller_may_run_the_server_itself() {
-        let clock = Arc::new(ManualClock::at(UnixTime::default()));
+        let clock = Arc::new(ManualClock::new(UnixTime::default()));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let options = Options { clock, keys: KeySupply::Pooled };
         let (entra, server) = FakeEntra::bind(listener, options).unwrap();

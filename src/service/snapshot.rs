@@ -45,6 +45,7 @@ pub struct Snapshot {
     pub mapping: Mapping,
     callers: HashMap<ClientId, Arc<Caller>>,
     apps: HashMap<Guid, ClientId>,
+    first_introspector: Option<ClientId>,
 }
 
 impl Snapshot {
@@ -61,12 +62,23 @@ impl Snapshot {
             mapping: config.mapping.clone(),
             callers: config.clients.iter().map(caller).collect(),
             apps: config.clients.iter().filter_map(app).collect(),
+            first_introspector: config
+                .clients
+                .iter()
+                .find(|client| client.introspect.is_some())
+                .map(|client| client.id.clone()),
         }
     }
 
     /// The client registered under `id`.
     pub fn caller(&self, id: &ClientId) -> Option<&Arc<Caller>> {
         self.callers.get(id)
+    }
+
+    /// The first client of the file that may introspect at all: who is meant when an operator asks
+    /// about a token and names nobody.
+    pub fn first_introspector(&self) -> Option<&Arc<Caller>> {
+        self.first_introspector.as_ref().and_then(|id| self.caller(id))
     }
 
     /// The client that authenticates as the Entra application `app`.

@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use url::Url;
 
 use super::background::Background;
 use super::http_client::HttpClient;
@@ -22,7 +21,9 @@ use crate::config::KeySetRules;
 use crate::domain::freshness::{Decision, History, Rules, Want};
 use crate::domain::rejection::safe;
 use crate::domain::tenant::{IssuerId, Tenant, TokenVersion};
-use crate::ports::{Clock, Dependency, FetchReason, IssuerKeySet, IssuerKeys, Unavailable};
+use crate::ports::{
+    Clock, Dependency, FetchReason, IssuerKeySet, IssuerKeys, IssuerStatus, Unavailable,
+};
 use crate::protocol::jwk::KeySet;
 use crate::protocol::time::UnixTime;
 use discovery::{Discovered, Discovery};
@@ -35,29 +36,6 @@ pub struct EntraKeys {
     clock: Arc<dyn Clock>,
     http: HttpClient,
     flights: Flights<IssuerId, Outcome>,
-}
-
-/// How the key set of one issuer is doing.
-#[derive(Clone, Debug)]
-pub struct IssuerStatus {
-    /// Which issuer.
-    pub issuer: IssuerId,
-    /// Where its discovery document is.
-    pub document: Url,
-    /// How many keys are usable; 0 when there is no set.
-    pub keys: usize,
-    /// How many entries of the document were unusable.
-    pub skipped: usize,
-    /// When the set was asked for.
-    pub fetched_at: Option<UnixTime>,
-    /// Whether it may be trusted now.
-    pub trusted: bool,
-    /// Attempts since start, good and bad.
-    pub attempts: u64,
-    /// Failed attempts since the last good one.
-    pub failures: u32,
-    /// Why the last attempt failed; `None` when it was good.
-    pub last_error: Option<String>,
 }
 
 /// One issuer.
@@ -110,19 +88,6 @@ impl EntraKeys {
         }
     }
 
-    /// Whether every configured issuer has a set that may be trusted at `now`.
-    ///
-    /// A replica that cannot yet answer for all its tenants leaves the requests to those that can.
-    /// A set is trusted for long (`max_stale`), so an outage does not make running ones unready.
-    pub fn ready(&self, now: UnixTime) -> bool {
-        self.issuers.values().all(|issuer| issuer.current(now).is_some())
-    }
-
-    /// How each issuer is doing at `now`.
-    pub fn status(&self, now: UnixTime) -> Vec<IssuerStatus> {
-        self.issuers.values().map(|issuer| issuer.status(now)).collect()
-    }
-
     /// Decides, and starts or joins a fetch.
     fn ask(&self, issuer: &Arc<Issuer>, want: Want) -> Ticket<Outcome> {
         self.flights.join(issuer.id(), || {
@@ -159,6 +124,10 @@ impl IssuerKeys for EntraKeys {
         let found = self.issuers.get(&issuer).ok_or_else(|| not_configured(issuer))?;
         let answer = self.ask(found, want).answer().await;
         answer.unwrap_or_else(|| Err(found.unavailable()))
+    }
+
+    fn status(&self, now: UnixTime) -> Vec<IssuerStatus> {
+        self.issuers.values().map(|issuer| issuer.status(now)).collect()
     }
 }
 
@@ -232,7 +201,7 @@ impl Issuer {
         let record = self.record();
         IssuerStatus {
             issuer: self.id(),
-            document: self.discovery.url().clone(),
+            document: self.discovery.url().to_string(),
             keys: set.as_ref().map_or(0, |set| set.keys.keys().len()),
             skipped: set.as_ref().map_or(0, |set| set.keys.skipped()),
             fetched_at: record.history.fetched_at(),

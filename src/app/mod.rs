@@ -1,0 +1,168 @@
+//! Puts the pieces together, starts them and stops them.
+
+mod parts;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App as Routes, HttpServer};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing_actix_web::TracingLogger;
+
+use crate::adapters::http_client::HttpSetupError;
+use crate::adapters::issuer_keys::EntraKeys;
+use crate::config::Config;
+use crate::edge::{RequestSpan, admin, public};
+use crate::ports::{Clock, Unavailable};
+pub use parts::Outside;
+use parts::Parts;
+
+/// How often is looked whether a key set is due.
+const REFRESH_LOOK: Duration = Duration::from_secs(1);
+/// How long a client may take to send the head of a request.
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a connection may be idle. Longer than the gateways before us keep theirs, so that none
+/// is closed while a request is on its way.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long requests may go on after the order to stop, in seconds.
+const GRACE_SECONDS: u64 = 10;
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The HTTP client cannot be made.
+    #[error(transparent)]
+    Http(#[from] HttpSetupError),
+    /// A listener cannot be opened.
+    #[error("cannot listen on {address} (`listen.{name}`): {source}")]
+    Listen {
+        /// The key of the configuration.
+        name: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A metric cannot be registered.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// There is no key to sign answers with.
+    #[error(transparent)]
+    Signer(#[from] Unavailable),
+}
+
+/// The whole service, with its listeners open but nothing answered yet.
+pub struct App {
+    /// Where the public listener is.
+    pub public: SocketAddr,
+    /// Where the admin listener is.
+    pub admin: SocketAddr,
+    servers: [Server; 2],
+    keys: Arc<EntraKeys>,
+    tasks: TaskTracker,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { public, admin, .. } = self;
+        f.debug_struct("App").field("public", public).field("admin", admin).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Opens the listeners of `config`. To be called in the runtime that will run the service.
+    pub fn bind(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let tasks = TaskTracker::new();
+        let outside = Outside::new(config, clock, &tasks)?;
+        let keys = Arc::clone(&outside.keys);
+        let Parts { public, admin } = Parts::new(config, outside)?;
+        let public_server = HttpServer::new(move || {
+            Routes::new()
+                .app_data(public.clone())
+                .wrap(TracingLogger::<RequestSpan>::new())
+                .configure(public::routes)
+        });
+        let public_server = public_server
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(HEAD_DEADLINE)
+            .shutdown_timeout(GRACE_SECONDS)
+            .disable_signals()
+            .bind(config.listen.public)
+            .map_err(not_open("public", config.listen.public))?;
+        let admin_server = HttpServer::new(move || {
+            Routes::new()
+                .app_data(admin.clone())
+                .wrap(TracingLogger::<RequestSpan>::new())
+                .configure(admin::routes)
+        });
+        let admin_server = admin_server
+            .workers(1)
+            .client_request_timeout(HEAD_DEADLINE)
+            .shutdown_timeout(GRACE_SECONDS)
+            .disable_signals()
+            .bind(config.listen.admin)
+            .map_err(not_open("admin", config.listen.admin))?;
+        Ok(Self {
+            public: first(&public_server.addrs(), config.listen.public),
+            admin: first(&admin_server.addrs(), config.listen.admin),
+            servers: [public_server.run(), admin_server.run()],
+            keys,
+            tasks,
+        })
+    }
+
+    /// Answers until `stop`, then finishes what it began. Fails when a listener breaks.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let Self { public, admin, servers: [public_server, admin_server], keys, tasks } = self;
+        tracing::info!(%public, %admin, version = env!("CARGO_PKG_VERSION"), "started");
+        let stopped = CancellationToken::new();
+        drop(tasks.spawn(stopped.clone().run_until_cancelled_owned(refresh(keys))));
+        let handles = [public_server.handle(), admin_server.handle()];
+        let servers = async { tokio::try_join!(public_server, admin_server).map(drop) };
+        tokio::pin!(servers);
+        let ended = tokio::select! {
+            ended = &mut servers => ended,
+            () = stop => {
+                tracing::info!("stopping: requests under way are finished");
+                tokio::join!(servers, stop_in_order(handles)).0
+            }
+        };
+        stopped.cancel();
+        tasks.close();
+        // A fetch under way ends by its own deadline; nobody needs its result any more.
+        drop(tokio::time::timeout(HEAD_DEADLINE, tasks.wait()).await);
+        tracing::info!("stopped");
+        ended
+    }
+}
+
+/// First what clients call; probes and scrapers are answered to the end.
+async fn stop_in_order(handles: [ServerHandle; 2]) {
+    for handle in handles {
+        handle.stop(true).await;
+    }
+}
+
+/// Keeps the key sets fresh, from the start.
+async fn refresh(keys: Arc<EntraKeys>) {
+    let mut ticks = tokio::time::interval(REFRESH_LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        keys.refresh_due();
+    }
+}
+
+fn not_open(name: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> StartError {
+    move |source| StartError::Listen { name, address, source }
+}
+
+fn first(bound: &[SocketAddr], asked: SocketAddr) -> SocketAddr {
+    bound.first().copied().unwrap_or(asked)
+}

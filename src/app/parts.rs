@@ -1,0 +1,103 @@
+//! The pieces of one process, made from a configuration.
+
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+
+use super::StartError;
+use crate::adapters::background::Background;
+use crate::adapters::graph::GraphGroups;
+use crate::adapters::http_client::{HttpClient, HttpSetupError};
+use crate::adapters::issuer_keys::EntraKeys;
+use crate::adapters::replay::MemoryReplayGuard;
+use crate::adapters::signer::MemorySigner;
+use crate::adapters::throttle::FailureThrottle;
+use crate::config::Config;
+use crate::edge::admin::Admin;
+use crate::edge::public::Public;
+use crate::ports::{Clock, GroupDirectory, IssuerKeys, Signer};
+use crate::service::authenticate::{Authenticator, BearerCache};
+use crate::service::introspect::{self, Introspector};
+use crate::service::snapshot::Snapshot;
+use crate::service::verdict_cache::VerdictCache;
+use crate::service::verify::Verifier;
+use crate::telemetry::metrics::Metrics;
+
+/// What we need from outside: Entra and Graph.
+#[derive(Debug)]
+pub struct Outside {
+    /// The key sets of the configured tenants.
+    pub keys: Arc<EntraKeys>,
+    /// The groups that tokens left out.
+    pub groups: Arc<GraphGroups>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Outside {
+    /// Connects nothing yet. Fetches run on the present runtime, registered with `tasks`.
+    pub fn new(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        tasks: &TaskTracker,
+    ) -> Result<Self, HttpSetupError> {
+        let http = HttpClient::new()?;
+        let background = Background::new(tasks.clone(), Handle::current());
+        let (tenants, rules) = (&config.tenants, config.key_sets);
+        let groups = GraphGroups::new(tenants, &http, Arc::clone(&clock), background.clone());
+        let keys = EntraKeys::new(tenants, rules, http, Arc::clone(&clock), background);
+        Ok(Self { keys: Arc::new(keys), groups: Arc::new(groups), clock })
+    }
+
+    /// What verifies tokens with these keys.
+    pub fn verifier(&self) -> Verifier {
+        let keys: Arc<dyn IssuerKeys> = Arc::<EntraKeys>::clone(&self.keys);
+        Verifier::new(keys, Arc::clone(&self.clock))
+    }
+}
+
+/// What the handlers of both listeners work with.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// For the public listener.
+    pub(super) public: Data<Public>,
+    /// For the admin listener.
+    pub(super) admin: Data<Admin>,
+}
+
+impl Parts {
+    pub(super) fn new(config: &Config, outside: Outside) -> Result<Self, StartError> {
+        let verifier = Arc::new(outside.verifier());
+        let Outside { keys, groups, clock } = outside;
+        let groups: Arc<dyn GroupDirectory> = groups;
+        let signer: Arc<dyn Signer> = Arc::new(MemorySigner::generate()?);
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::of(config)));
+        let metrics = Arc::new(Metrics::new()?);
+        let introspector = Arc::new(Introspector::new(introspect::Parts {
+            verifier: Arc::clone(&verifier),
+            groups: Arc::clone(&groups),
+            signer: Arc::clone(&signer),
+            clock: Arc::clone(&clock),
+            cache: VerdictCache::new(config.cache.bytes),
+        }));
+        let authenticator = Authenticator {
+            verifier: Arc::clone(&verifier),
+            throttle: Arc::new(FailureThrottle::new(Arc::clone(&clock))),
+            replay: Arc::new(MemoryReplayGuard::new(Arc::clone(&clock))),
+            clock: Arc::clone(&clock),
+            bearers: BearerCache::default(),
+        };
+        let public = Public {
+            snapshot: Arc::clone(&snapshot),
+            authenticator,
+            introspector: Arc::clone(&introspector),
+            signer,
+            metrics: Arc::clone(&metrics),
+        };
+        let admin = Admin { snapshot, verifier, groups, keys, clock, introspector, metrics };
+        Ok(Self { public: Data::new(public), admin: Data::new(admin) })
+    }
+}

@@ -1,0 +1,142 @@
+//! The admin listener: for probes, scrapers and operators, never for clients.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use actix_web::web::{self, Data, Payload, ServiceConfig, resource};
+use actix_web::{HttpRequest, HttpResponse};
+use arc_swap::ArcSwap;
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use super::{answer, body};
+use crate::ports::{Clock, GroupDirectory, IssuerKeys, IssuerStatus};
+use crate::service::explain::explain;
+use crate::service::introspect::Introspector;
+use crate::service::snapshot::Snapshot;
+use crate::service::verify::Verifier;
+use crate::telemetry::metrics::Metrics;
+
+/// What the handlers of this listener work with.
+#[derive(Debug)]
+pub struct Admin {
+    /// The configuration now.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// Verifies tokens.
+    pub verifier: Arc<Verifier>,
+    /// Tells groups that Entra left out.
+    pub groups: Arc<dyn GroupDirectory>,
+    /// The key sets.
+    pub keys: Arc<dyn IssuerKeys>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Whose cache is measured.
+    pub introspector: Arc<Introspector>,
+    /// Everything that was counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The routes of this listener.
+pub fn routes(service: &mut ServiceConfig) {
+    let get = |path: &str| resource(path).default_service(web::to(only_get));
+    let post = |path: &str| resource(path).default_service(web::to(only_post));
+    service
+        .service(get("/livez").route(web::get().to(livez)))
+        .service(get("/readyz").route(web::get().to(readyz)))
+        .service(get("/metrics").route(web::get().to(metrics)))
+        .service(post("/explain").route(web::post().to(explained)))
+        .default_service(web::to(nothing));
+}
+
+/// The process answers. Touches nothing else, or an outage would restart every replica.
+async fn livez(request: HttpRequest) -> HttpResponse {
+    told(&request, StatusCode::OK, &json!({ "status": "alive" }))
+}
+
+/// Whether tokens of every configured tenant can be answered for.
+async fn readyz(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
+    let now = admin.clock.now();
+    let issuers = admin.keys.status(now);
+    let ready = admin.keys.ready(now);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let word = if ready { "ready" } else { "not_ready" };
+    let issuers: Vec<_> = issuers.iter().map(issuer).collect();
+    told(&request, status, &json!({ "status": word, "issuers": issuers }))
+}
+
+fn issuer(status: &IssuerStatus) -> Value {
+    json!({
+        "issuer": status.issuer.to_string(),
+        "document": status.document,
+        "keys": status.keys,
+        "keys_skipped": status.skipped,
+        "fetched_at": status.fetched_at.map(|at| at.seconds()),
+        "trusted": status.trusted,
+        "failures": status.failures,
+        "last_error": status.last_error,
+    })
+}
+
+async fn metrics(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
+    let issuers = admin.keys.status(admin.clock.now());
+    let cache = admin.introspector.cache();
+    match admin.metrics.render(&issuers, (cache.len(), cache.bytes())) {
+        Ok(text) => {
+            let kind = HeaderValue::from_static(prometheus::TEXT_FORMAT);
+            answer::whole(&request, StatusCode::OK, kind, text.into())
+        }
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be rendered");
+            answer::start(&request, StatusCode::INTERNAL_SERVER_ERROR).finish()
+        }
+    }
+}
+
+/// Each step of the decision about one token; see [`explain`].
+async fn explained(request: HttpRequest, payload: Payload, admin: Data<Admin>) -> HttpResponse {
+    explanation(&request, payload, &admin).await.unwrap_or_else(|problem| problem.answer(&request))
+}
+
+async fn explanation(
+    request: &HttpRequest,
+    payload: Payload,
+    admin: &Admin,
+) -> Result<HttpResponse, Problem> {
+    body::check_head(request)?;
+    let bytes = body::read(request, payload).await?;
+    let form = body::form(&bytes)?;
+    let token = form.get("token").ok_or(Problem::Malformed("the parameter `token` is missing"))?;
+    let snapshot = admin.snapshot.load();
+    let caller = match form.get("client") {
+        Some(name) => name.parse().ok().and_then(|id| snapshot.caller(&id)),
+        None => snapshot.first_introspector(),
+    };
+    let caller =
+        caller.ok_or(Problem::Malformed("`client` must name a client of the configuration"))?;
+    let asked = (&**snapshot, &**caller);
+    let story = explain(&admin.verifier, &*admin.groups, &*admin.clock, asked, token).await;
+    let story = story.map_err(|outage| {
+        tracing::warn!(detail = %outage, "the token cannot be explained");
+        Problem::Unavailable
+    })?;
+    Ok(told(request, StatusCode::OK, &json!(story)))
+}
+
+fn told(request: &HttpRequest, status: StatusCode, members: &Value) -> HttpResponse {
+    answer::whole(request, status, answer::JSON, format!("{members:#}\n").into())
+}
+
+async fn only_get(request: HttpRequest) -> HttpResponse {
+    answer::start(&request, StatusCode::METHOD_NOT_ALLOWED).insert_header((ALLOW, "GET")).finish()
+}
+
+async fn only_post(request: HttpRequest) -> HttpResponse {
+    answer::start(&request, StatusCode::METHOD_NOT_ALLOWED).insert_header((ALLOW, "POST")).finish()
+}
+
+async fn nothing(request: HttpRequest) -> HttpResponse {
+    answer::start(&request, StatusCode::NOT_FOUND)
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")))
+        .body("/livez  /readyz  /metrics  POST /explain (token, client)\n")
+}

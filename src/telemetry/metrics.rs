@@ -1,0 +1,261 @@
+//! Metrics for Prometheus. `docs/metrics.md` lists them, and a test holds it against this file.
+//!
+//! Every label value comes from a closed list or from the configuration, never from a request. The
+//! counters of the hot path are looked up once, at start.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus::{
+    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+use strum::VariantArray as _;
+
+use crate::domain::rejection::Reason;
+use crate::ports::IssuerStatus;
+use crate::protocol::client_auth::Method;
+
+/// Upper bounds in seconds: from a cached answer (50 µs) to one that waited for Graph.
+const BUCKETS: [f64; 14] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+    1.0,
+];
+
+/// The labels of one issuer.
+const ISSUER: [&str; 2] = ["tenant", "version"];
+
+/// How an introspection ended, when it ended with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// `active`, decided before.
+    ActiveCached,
+    /// `active`, decided now.
+    ActiveDecided,
+    /// Not active.
+    Inactive {
+        /// Why.
+        reason: Reason,
+        /// Whether that had been decided before.
+        cached: bool,
+    },
+}
+
+/// How a caller's attempt to authenticate ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Authentication {
+    /// Known and proved; counted only by what it asked.
+    Accepted,
+    /// Proved nothing.
+    Invalid,
+    /// Had failed too often.
+    Throttled,
+    /// Could not be decided.
+    Unavailable,
+}
+
+/// All metrics of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    requests_ok: IntCounter,
+    seconds: Histogram,
+    active_cached: IntCounter,
+    active_decided: IntCounter,
+    inactive_cached: IntCounter,
+    inactive_decided: IntCounter,
+    refusals: IntCounterVec,
+    authentications: IntCounterVec,
+    cache_entries: IntGauge,
+    cache_bytes: IntGauge,
+    issuers: Mutex<IssuerMetrics>,
+}
+
+/// What is told about each issuer; read at the scrape.
+#[derive(Debug)]
+struct IssuerMetrics {
+    keys: IntGaugeVec,
+    trusted: IntGaugeVec,
+    fetched_at: IntGaugeVec,
+    failures: IntGaugeVec,
+    attempts: IntCounterVec,
+}
+
+impl Metrics {
+    /// Registers every metric.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let make = Maker(Registry::new());
+        let requests = make.counters(
+            "tessera_http_requests_total",
+            "Requests to the public listener, by path and status of the answer.",
+            &["path", "status"],
+        )?;
+        let results = make.counters(
+            "tessera_introspections_total",
+            "Introspections that were answered, by result and whether it had been decided before.",
+            &["result", "source"],
+        )?;
+        let refusals = make.counters(
+            "tessera_token_refusals_total",
+            "Tokens answered as not active, by reason.",
+            &["reason"],
+        )?;
+        for reason in Reason::VARIANTS {
+            refusals.with_label_values(&[reason.as_str()]);
+        }
+        let authentications = make.counters(
+            "tessera_client_auth_failures_total",
+            "Callers that were not let in, by how they tried and how it ended.",
+            &["method", "result"],
+        )?;
+        make.built()?;
+        Ok(Self {
+            requests_ok: requests.with_label_values(&["/introspect", "200"]),
+            requests,
+            seconds: make.seconds()?,
+            active_cached: results.with_label_values(&["active", "cache"]),
+            active_decided: results.with_label_values(&["active", "decided"]),
+            inactive_cached: results.with_label_values(&["inactive", "cache"]),
+            inactive_decided: results.with_label_values(&["inactive", "decided"]),
+            refusals,
+            authentications,
+            cache_entries: make.gauge("tessera_cache_entries", "Answers kept in memory.")?,
+            cache_bytes: make.gauge("tessera_cache_bytes", "Memory used by kept answers.")?,
+            issuers: Mutex::new(IssuerMetrics::new(&make)?),
+            registry: make.0,
+        })
+    }
+
+    /// An introspection request was answered with `status` after `took`.
+    pub fn introspection(&self, status: u16, took: Duration) {
+        self.seconds.observe(took.as_secs_f64());
+        if status == 200 {
+            self.requests_ok.inc();
+        } else {
+            self.request("/introspect", status);
+        }
+    }
+
+    /// Another request to `path` (one of ours, or `other`) was answered with `status`.
+    pub fn request(&self, path: &'static str, status: u16) {
+        self.requests.with_label_values(&[path, &status.to_string()]).inc();
+    }
+
+    /// A token was decided about.
+    pub fn answered(&self, answered: Answered) {
+        match answered {
+            Answered::ActiveCached => self.active_cached.inc(),
+            Answered::ActiveDecided => self.active_decided.inc(),
+            Answered::Inactive { reason, cached } => {
+                if cached { &self.inactive_cached } else { &self.inactive_decided }.inc();
+                self.refusals.with_label_values(&[reason.as_str()]).inc();
+            }
+        }
+    }
+
+    /// A caller was not let in.
+    pub fn not_authenticated(&self, method: Method, result: Authentication) {
+        self.authentications.with_label_values(&[method.as_str(), result.into()]).inc();
+    }
+
+    /// Everything in Prometheus' text format; `cache` is entries and bytes.
+    pub fn render(
+        &self,
+        issuers: &[IssuerStatus],
+        cache: (usize, u64),
+    ) -> Result<Vec<u8>, prometheus::Error> {
+        self.cache_entries.set(gauge(cache.0));
+        self.cache_bytes.set(gauge(cache.1));
+        // Held to the end: two scrapes at once must not mix their readings.
+        let told = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
+        issuers.iter().for_each(|status| told.set(status));
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        drop(told);
+        Ok(text)
+    }
+}
+
+impl IssuerMetrics {
+    fn new(make: &Maker) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            keys: make.gauges("tessera_key_set_keys", "Usable keys of the issuer.")?,
+            trusted: make.gauges(
+                "tessera_key_set_trusted",
+                "1 when the issuer has a key set that may be trusted, else 0.",
+            )?,
+            fetched_at: make.gauges(
+                "tessera_key_set_fetched_timestamp_seconds",
+                "When the issuer's key set was fetched.",
+            )?,
+            failures: make
+                .gauges("tessera_key_set_failures", "Failed fetches since the last good one.")?,
+            attempts: make.counters(
+                "tessera_key_set_fetches_total",
+                "Fetches of the issuer's key set, good and bad.",
+                &ISSUER,
+            )?,
+        })
+    }
+
+    fn set(&self, status: &IssuerStatus) {
+        let tenant = status.issuer.tenant.to_string();
+        let labels = [tenant.as_str(), status.issuer.version.as_str()];
+        let fetched = status.fetched_at.map_or(0, |at| at.seconds());
+        self.keys.with_label_values(&labels).set(gauge(status.keys));
+        self.trusted.with_label_values(&labels).set(i64::from(status.trusted));
+        self.fetched_at.with_label_values(&labels).set(fetched);
+        self.failures.with_label_values(&labels).set(i64::from(status.failures));
+        let attempts = self.attempts.with_label_values(&labels);
+        attempts.inc_by(status.attempts.saturating_sub(attempts.get()));
+    }
+}
+
+fn gauge(value: impl TryInto<i64>) -> i64 {
+    value.try_into().unwrap_or(i64::MAX)
+}
+
+/// Makes metrics and registers them.
+struct Maker(Registry);
+
+impl Maker {
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        let made = IntCounterVec::new(Opts::new(name, help), labels)?;
+        self.0.register(Box::new(made.clone()))?;
+        Ok(made)
+    }
+
+    fn gauges(&self, name: &str, help: &str) -> Result<IntGaugeVec, prometheus::Error> {
+        let made = IntGaugeVec::new(Opts::new(name, help), &ISSUER)?;
+        self.0.register(Box::new(made.clone()))?;
+        Ok(made)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        let made = IntGauge::new(name, help)?;
+        self.0.register(Box::new(made.clone()))?;
+        Ok(made)
+    }
+
+    fn seconds(&self) -> Result<Histogram, prometheus::Error> {
+        let name = "tessera_introspection_seconds";
+        let help = "From the head of an introspection request to its answer.";
+        let made = Histogram::with_opts(HistogramOpts::new(name, help).buckets(BUCKETS.into()))?;
+        self.0.register(Box::new(made.clone()))?;
+        Ok(made)
+    }
+
+    fn built(&self) -> Result<(), prometheus::Error> {
+        let build = Opts::new("tessera_build_info", "Always 1; the labels say what is running.");
+        let made = IntGaugeVec::new(build, &["version"])?;
+        made.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        self.0.register(Box::new(made))
+    }
+}

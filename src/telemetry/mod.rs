@@ -1,0 +1,4 @@
+//! How we watch: log lines and metrics. Rules know nothing of it.
+
+pub mod logs;
+pub mod metrics;
