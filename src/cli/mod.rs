@@ -1,1 +1,115 @@
+//! The command line: reads arguments, runs one command, and turns its end into an exit code.
 
+mod check;
+mod dev;
+mod explain;
+mod load;
+mod output;
+mod serve;
+mod stop;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Report;
+
+/// Exit codes, as `--help` tells them.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; for `explain`: the token is active; for `test`: every case holds
+  1  not so: the token is not active, a case does not hold, something is out of reach
+  2  the configuration or the command line is wrong; nothing was started";
+
+/// Token introspection (RFC 7662) for Microsoft Entra ID: who is this, acting for whom, with which
+/// scopes, roles and Tyk policies.
+#[derive(Debug, Parser)]
+#[command(name = "tessera", version, after_help = EXIT_CODES)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try everything on this machine: the service, an Entra look-alike and a sample configuration
+    ///
+    /// Prints `curl` lines for each kind of token. Nothing needs to be installed, and nothing
+    /// outside 127.0.0.1 is asked.
+    Dev(DevPorts),
+    /// Run the service
+    Serve(ConfigFile),
+    /// Validate a configuration file: every mistake at once, each with its line
+    Check(check::Arguments),
+    /// Walk one token through every step: which claim misfired, and what would have matched
+    Explain(explain::Arguments),
+    /// Run the cases of a file against the mapping rules: claims in, policies out
+    Test(test::Arguments),
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// The configuration file; see docs/configuration.md
+    #[arg(long, short, value_name = "FILE", env = "TESSERA_CONFIG")]
+    config: PathBuf,
+}
+
+/// The ports of `tessera dev`, all on 127.0.0.1; 0 takes any that is free.
+#[derive(Clone, Copy, Debug, Args)]
+struct DevPorts {
+    /// Port of the public listener
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    port: u16,
+    /// Port of the admin listener
+    #[arg(long, value_name = "PORT", default_value_t = 9090)]
+    admin_port: u16,
+    /// Port of the Entra look-alike
+    #[arg(long, value_name = "PORT", default_value_t = 8090)]
+    tenant_port: u16,
+}
+
+/// How a command ended well: with yes, or with no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Yes,
+    No,
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Config(#[from] Report),
+    /// The arguments are wrong, in a way that only their content tells.
+    #[error("{0}")]
+    Usage(String),
+    /// Something else went wrong.
+    #[error("{0:#}")]
+    Other(#[from] anyhow::Error),
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let ended = match CommandLine::parse().command {
+        Command::Dev(ports) => dev::run(ports),
+        Command::Serve(file) => serve::run(&file),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+    };
+    match ended {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Err(failure) => {
+            output::complain(&failure);
+            match failure {
+                Failure::Config(_) | Failure::Usage(_) => ExitCode::from(2),
+                Failure::Other(_) => ExitCode::from(1),
+            }
+        }
+    }
+}

@@ -45,6 +45,21 @@ impl Step {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
+
+    /// What holds when it passes.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Format => "it is one compact, signed JWT",
+            Self::Header => "its header asks for nothing unusual",
+            Self::Issuer => "it names an Entra tenant that is configured here",
+            Self::Key => "the issuer has the key it names",
+            Self::Signature => "the signature is that key's",
+            Self::Lifetime => "it is valid now",
+            Self::Audience => "it is addressed to an API of the tenant's `audiences`",
+            Self::Identity => "it is an access token and says whose",
+            Self::Caller => "it is addressed to one of the client's own `introspect.audiences`",
+        }
+    }
 }
 
 /// Why a token is refused.

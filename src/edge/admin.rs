@@ -7,6 +7,7 @@ use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use actix_web::web::{self, Data, Payload, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
@@ -120,11 +121,14 @@ async fn explanation(
         tracing::warn!(detail = %outage, "the token cannot be explained");
         Problem::Unavailable
     })?;
-    Ok(told(request, StatusCode::OK, &json!(story)))
+    Ok(told(request, StatusCode::OK, &story))
 }
 
-fn told(request: &HttpRequest, status: StatusCode, members: &Value) -> HttpResponse {
-    answer::whole(request, status, answer::JSON, format!("{members:#}\n").into())
+fn told(request: &HttpRequest, status: StatusCode, members: &impl Serialize) -> HttpResponse {
+    // For people as much as for programs: indented, and with a line end for the terminal.
+    let mut text = serde_json::to_string_pretty(members).unwrap_or_default();
+    text.push('\n');
+    answer::whole(request, status, answer::JSON, text.into())
 }
 
 async fn only_get(request: HttpRequest) -> HttpResponse {

@@ -18,11 +18,11 @@ pub struct Explanation {
     pub active: bool,
     /// The client that is imagined to ask.
     pub client: String,
-    /// Every step of the decision.
-    pub steps: Vec<StepTaken>,
     /// What misfired, if something did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Misfire>,
+    /// Every step of the decision.
+    pub steps: Vec<StepTaken>,
     /// Every mapping rule; empty when the token was refused.
     pub rules: Vec<RuleTried>,
     /// What the client is told.
@@ -34,6 +34,8 @@ pub struct Explanation {
 pub struct StepTaken {
     /// Its name.
     pub step: &'static str,
+    /// What holds when it passes.
+    pub meaning: &'static str,
     /// `passed`, `failed` or `not_reached`.
     pub outcome: &'static str,
 }
@@ -132,6 +134,10 @@ fn steps(failed: Option<Step>) -> Vec<StepTaken> {
         Some(failed) if step > failed => "not_reached",
         Some(_) | None => "passed",
     };
-    let taken = |step: &Step| StepTaken { step: step.as_str(), outcome: outcome(*step) };
+    let taken = |step: &Step| StepTaken {
+        step: step.as_str(),
+        meaning: step.meaning(),
+        outcome: outcome(*step),
+    };
     Step::VARIANTS.iter().map(taken).collect()
 }

@@ -1,5 +1,7 @@
 //! Log lines, on standard error: standard output belongs to the commands.
 
+use std::io::IsTerminal as _;
+
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -10,7 +12,8 @@ use crate::config::{Log, LogFormat, LogLevel};
 
 /// Starts to write log lines. Fails when that was done before.
 pub fn start(log: Log) -> Result<(), TryInitError> {
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines =
+        fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = match log.format {
         LogFormat::Json => lines
             .json()

@@ -1,0 +1,73 @@
+//! `tessera check`: is this file right, and, with `--online`, is what it names there?
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio_util::task::TaskTracker;
+
+use super::output::say;
+use super::stop::runtime;
+use super::{Answer, ConfigFile, Failure, load};
+use crate::adapters::clock::SystemClock;
+use crate::app::Outside;
+use crate::config::Config;
+use crate::ports::{FetchReason, IssuerKeys as _, Unavailable};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Also ask every tenant for its discovery document and keys, and Graph for access
+    #[arg(long)]
+    online: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
+    let config = load::config(&arguments.file.config)?;
+    say(summary(&config, &arguments.file.config.display().to_string()));
+    if !arguments.online {
+        return Ok(Answer::Yes);
+    }
+    Ok(runtime()?.block_on(online(&config))?)
+}
+
+fn summary(config: &Config, origin: &str) -> String {
+    format!(
+        "{origin}: valid: {}, {}, {}",
+        count(config.tenants.len(), "tenant"),
+        count(config.clients.len(), "client"),
+        count(config.mapping.rules().len(), "mapping rule"),
+    )
+}
+
+fn count(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+/// Asks for everything that the service will need, and reports each answer.
+async fn online(config: &Config) -> anyhow::Result<Answer> {
+    let outside = Outside::new(config, Arc::new(SystemClock::new()), &TaskTracker::new())
+        .context("cannot make the HTTP client")?;
+    let mut answer = Answer::Yes;
+    let mut report = |what: String, outcome: Result<String, Unavailable>| match outcome {
+        Ok(found) => say(format_args!("{what}: {found}")),
+        Err(error) => {
+            answer = Answer::No;
+            say(format_args!("{what}: FAILED: {}", error.detail));
+        }
+    };
+    for issuer in outside.keys.issuers().collect::<Vec<_>>() {
+        let found = outside.keys.fetch(issuer, FetchReason::Missing).await;
+        let found = found.map(|set| {
+            format!("{}, as issuer {}", count(set.keys.keys().len(), "key"), set.issuer)
+        });
+        report(format!("tenant {issuer}"), found);
+    }
+    for tenant in outside.groups.tenants().collect::<Vec<_>>() {
+        let found = outside.groups.check(tenant).await.map(|()| "access granted".to_owned());
+        report(format!("graph of tenant {tenant}"), found);
+    }
+    Ok(answer)
+}

@@ -1,0 +1,66 @@
+//! `tessera dev`: the service, an Entra look-alike and a sample configuration in one process.
+
+mod lines;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+
+use super::stop::{Signals, runtime};
+use super::{Answer, DevPorts, Failure, output};
+use crate::adapters::clock::SystemClock;
+use crate::app::App;
+use crate::config::{self, Config, PlainSecrets, Report, SystemEnvironment};
+use crate::dev::server::Running;
+use crate::dev::tenant::{FakeEntra, KeySupply, Options};
+use crate::ports::Clock;
+use crate::telemetry::logs;
+
+/// The sample, as it stands in the source.
+const SAMPLE: &str = include_str!("tessera.yaml");
+/// The look-alike's address in the sample.
+const SAMPLE_AUTHORITY: &str = "http://127.0.0.1:8090";
+
+/// The sample configuration for a look-alike at `tenant_port`.
+pub(super) fn sample(tenant_port: u16) -> Result<Config, Report> {
+    let text = SAMPLE.replace(SAMPLE_AUTHORITY, &format!("http://127.0.0.1:{tenant_port}"));
+    config::load(&text, "the sample configuration", &SystemEnvironment, PlainSecrets::Allowed)
+}
+
+pub(super) fn run(ports: DevPorts) -> Result<Answer, Failure> {
+    let tenant = listen(ports.tenant_port)?;
+    let tenant_port = tenant.local_addr().context("the look-alike has no address")?.port();
+    let mut config = sample(tenant_port)?;
+    config.listen.public = local(ports.port);
+    config.listen.admin = local(ports.admin_port);
+    logs::start(config.log).map_err(anyhow::Error::from)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let options = Options { clock: Arc::clone(&clock), keys: KeySupply::Fresh };
+    let tenant = FakeEntra::start(tenant, options).context("the look-alike does not start")?;
+    run_service(&config, clock, &tenant)?;
+    Ok(Answer::Yes)
+}
+
+fn run_service(config: &Config, clock: Arc<dyn Clock>, tenant: &Running) -> anyhow::Result<()> {
+    runtime()?.block_on(async {
+        let signals = Signals::listen()?;
+        let app = App::bind(config, clock).map_err(|error| {
+            anyhow!(
+                "{error}; choose another with --port or --admin-port (see `tessera dev --help`)"
+            )
+        })?;
+        output::say(lines::guide(app.public, app.admin, tenant.authority()));
+        app.run(signals.first()).await.context("a listener broke")
+    })
+}
+
+fn listen(port: u16) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(local(port)).with_context(|| {
+        format!("cannot listen on 127.0.0.1:{port}; choose another port with --tenant-port")
+    })
+}
+
+const fn local(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}

@@ -1,0 +1,210 @@
+//! A whole tessera on loopback sockets, beside an Entra look-alike, with a clock set by hand.
+
+mod http;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use serde_json::Value;
+use tessera::adapters::clock::ManualClock;
+use tessera::app::App;
+use tessera::config::{self, PlainSecrets, SystemEnvironment};
+use tessera::dev::apps::{BILLING, GATEWAY, GRAPH_READER, INVOICE_AGENT, ORDERS, PORTAL};
+use tessera::dev::keys::SigningKey;
+use tessera::dev::people::{ALICE, HOME_TENANT, PARTNER_TENANT};
+use tessera::dev::server::Running;
+use tessera::dev::tenant::{FakeEntra, KeySupply, Options};
+use tessera::dev::token::TokenBuilder;
+use tessera::domain::rejection::Reason;
+use tessera::protocol::time::UnixTime;
+use tokio::sync::oneshot;
+
+pub(crate) use http::{Answer, Request};
+
+/// When every test begins.
+pub(crate) const START: UnixTime = UnixTime::from_seconds(1_795_435_200);
+/// Name and secret of the client that sees orders and billing.
+pub(crate) const TYK: (&str, &str) = ("tyk", "tyk-test-secret-4c9e1b7a6d2f8035e1a9");
+/// Name and secret of the client that sees billing only.
+pub(crate) const BILLING_GATEWAY: (&str, &str) =
+    ("billing-gw", "billing-test-secret-0b8e5d2f9c714a36");
+/// Name and secret of a client that may introspect nothing.
+pub(crate) const NOBODY: (&str, &str) = ("nobody", "nobody-test-secret-d47a1e90b3c65f28aa");
+/// The client that signs assertions, by [`assertion_key`].
+pub(crate) const SIGNER: &str = "orders-api";
+/// Who tessera is.
+pub(crate) const ISSUER: &str = "https://sts.example.com";
+
+/// The key of [`SIGNER`].
+pub(crate) fn assertion_key() -> SigningKey {
+    SigningKey::pooled("assertion").unwrap()
+}
+
+/// A running tessera and its surroundings; everything stops when it is dropped.
+pub(crate) struct World {
+    /// Entra and Graph.
+    pub(crate) entra: Running,
+    /// The time, for all of them.
+    pub(crate) clock: Arc<ManualClock>,
+    /// The public listener.
+    pub(crate) public: SocketAddr,
+    /// The admin listener.
+    pub(crate) admin: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl World {
+    /// With the usual configuration.
+    pub(crate) fn start() -> Self {
+        Self::configured(|text| text)
+    }
+
+    /// With a configuration that is `change` of the usual one.
+    pub(crate) fn configured(change: impl FnOnce(String) -> String) -> Self {
+        let clock = Arc::new(ManualClock::new(START));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let options = Options { clock: Arc::<ManualClock>::clone(&clock), keys: KeySupply::Pooled };
+        let entra = FakeEntra::start(listener, options).unwrap();
+        let text = change(usual(entra.authority()));
+        let config = config::load(&text, "test", &SystemEnvironment, PlainSecrets::Allowed);
+        let config = config.unwrap_or_else(|report| panic!("{report}"));
+        let (stop, stopped) = oneshot::channel();
+        let (bound, addresses) = mpsc::channel();
+        let its_clock = Arc::<ManualClock>::clone(&clock);
+        let thread = thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+            runtime.unwrap().block_on(async {
+                let app = App::bind(&config, its_clock).unwrap();
+                bound.send((app.public, app.admin)).unwrap();
+                // A dropped sender is an order to stop as well.
+                app.run(async { drop(stopped.await) }).await.unwrap();
+            });
+        });
+        let (public, admin) = addresses.recv().expect("tessera starts");
+        Self { entra, clock, public, admin, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// A good v2 token: Alice, through the portal, for orders.
+    pub(crate) fn alice(&self) -> TokenBuilder {
+        let scopes = ["orders.read", "orders.write"];
+        self.entra.issuer(HOME_TENANT).delegated(&PORTAL, &ALICE, &ORDERS, &scopes)
+    }
+
+    /// A good v1 token: Alice, through the portal, for billing.
+    pub(crate) fn alice_v1(&self) -> TokenBuilder {
+        self.entra.issuer(HOME_TENANT).delegated(&PORTAL, &ALICE, &BILLING, &["invoices.read"])
+    }
+
+    /// Signed by Entra's own key.
+    pub(crate) fn sign(&self, token: &TokenBuilder) -> String {
+        self.entra.sign(token).unwrap()
+    }
+
+    /// What [`TYK`] is told about `token`.
+    pub(crate) fn introspect(&self, token: &str) -> Answer {
+        self.introspect_as(TYK, token)
+    }
+
+    /// What a client with a secret is told about `token`.
+    pub(crate) fn introspect_as(&self, (id, secret): (&str, &str), token: &str) -> Answer {
+        Request::introspect(&[("client_id", id), ("client_secret", secret), ("token", token)])
+            .send(self.public)
+    }
+
+    /// The story of `token` at the admin listener, as [`TYK`] would see it.
+    pub(crate) fn explain(&self, token: &str) -> Value {
+        let answer =
+            Request::form("/explain", &[("token", token), ("client", TYK.0)]).send(self.admin);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    /// Asserts that `token` is active, and gives the identity context.
+    #[track_caller]
+    pub(crate) fn assert_active(&self, token: &str) -> Value {
+        let answer = self.introspect(token);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let body = answer.json();
+        assert_eq!(body["active"], true, "{body} {}", self.explain(token)["refused"]);
+        body
+    }
+
+    /// Asserts that the caller is told nothing but `{"active":false}`, that the operator is told
+    /// `reason`, and that this was not because everything is refused.
+    #[track_caller]
+    pub(crate) fn assert_refused(&self, token: &str, reason: Reason) {
+        self.introspect(token).assert_inactive();
+        let story = self.explain(token);
+        assert_eq!(story["active"], false);
+        assert_eq!(story["refused"]["reason"], reason.as_str(), "{}", story["refused"]);
+        self.assert_active(&self.sign(&self.alice()));
+    }
+
+    /// The present metrics, as text.
+    pub(crate) fn metrics(&self) -> String {
+        Request::get("/metrics").send(self.admin).text()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(thread::panicking() || ended.is_ok(), "tessera stopped with a panic");
+        }
+    }
+}
+
+/// The usual configuration.
+fn usual(authority: &str) -> String {
+    let (orders, billing) = (ORDERS.client_id, BILLING.uri);
+    let (gateway, agent) = (GATEWAY.client_id, INVOICE_AGENT.client_id);
+    let graph = (GRAPH_READER.client_id, GRAPH_READER.secret.unwrap());
+    let key = serde_json::json!({ "keys": [assertion_key().jwk()] });
+    format!(
+        r#"
+issuer: {ISSUER}
+listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0" }}
+entra:
+  - tenant: {HOME_TENANT}
+    authority: {authority}
+    audiences: [{orders}, {billing}]
+    caller_audiences: [api://tessera]
+    graph: {{ client_id: {}, client_secret: {}, endpoint: "{authority}" }}
+clients:
+  {}: {{ secret: {}, introspect: {{ audiences: [{orders}, {billing}] }} }}
+  {}: {{ secret: {}, introspect: {{ audiences: [{billing}] }} }}
+  {}: {{ secret: {} }}
+  {SIGNER}: {{ jwks: {key}, introspect: {{ audiences: [{orders}], release: [username, email, name] }} }}
+  gateway: {{ entra_app: {gateway}, introspect: {{ audiences: [{orders}] }} }}
+  invoice-agent: {{ entra_app: {agent}, introspect: {{ audiences: [{orders}] }} }}
+mapping:
+  - name: gold-customers
+    when: {{ groups: [7d6f1c0e-2f0d-4a59-9a54-5b3f0a4c0f51], principal_type: [user] }}
+    grant: {{ policies: [gold], scopes: [orders.export] }}
+  - name: approvers
+    when: {{ roles: [Orders.Approver] }}
+    grant: {{ policies: [approvals], roles: [approver] }}
+  - name: agents
+    when: {{ principal_type: [agent] }}
+    grant: {{ policies: [agent-limited] }}
+"#,
+        graph.0, graph.1, TYK.0, TYK.1, BILLING_GATEWAY.0, BILLING_GATEWAY.1, NOBODY.0, NOBODY.1,
+    )
+}
+
+/// A second trusted tenant, to be put into the usual configuration.
+pub(crate) fn and_partner(text: String) -> String {
+    let home = format!("  - tenant: {HOME_TENANT}\n");
+    let authority = text.lines().find(|line| line.trim().starts_with("authority:")).unwrap();
+    let partner = format!(
+        "  - tenant: {PARTNER_TENANT}\n{authority}\n    audiences: [{}]\n",
+        ORDERS.client_id
+    );
+    text.replacen(&home, &format!("{partner}{home}"), 1)
+}
