@@ -8,6 +8,7 @@ use super::rejection::{Reason, Rejection};
 use super::validate::{ValidToken, intersects};
 use crate::protocol::introspection::{Act, Active, Audience, Identity};
 use crate::protocol::json::Object;
+use crate::protocol::time::UnixTime;
 
 /// What one client may learn about one token; made only for tokens addressed to the client.
 #[derive(Debug)]
@@ -81,11 +82,11 @@ impl<'t> Context<'t> {
             token_type: "Bearer",
             exp: token.expires.seconds(),
             iat: token.issued_at.seconds(),
-            nbf: token.not_before.map(|moment| moment.seconds()),
+            nbf: token.not_before.map(UnixTime::seconds),
             jti: subject.token_id.as_deref(),
             acr: claims::text(claims, "acr")?,
             amr: claims::strings(claims, "amr")?,
-            auth_time: auth_time.map(|moment| moment.seconds()),
+            auth_time: auth_time.map(UnixTime::seconds),
             groups: self.groups,
             roles,
             policies: self.mapped.grant.policies.clone(),

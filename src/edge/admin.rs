@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::problem::Problem;
 use super::{answer, body};
 use crate::ports::{Clock, GroupDirectory, IssuerKeys, IssuerStatus};
+use crate::protocol::time::UnixTime;
 use crate::service::explain::explain;
 use crate::service::introspect::Introspector;
 use crate::service::snapshot::Snapshot;
@@ -72,7 +73,7 @@ fn issuer(status: &IssuerStatus) -> Value {
         "document": status.document,
         "keys": status.keys,
         "keys_skipped": status.skipped,
-        "fetched_at": status.fetched_at.map(|at| at.seconds()),
+        "fetched_at": status.fetched_at.map(UnixTime::seconds),
         "trusted": status.trusted,
         "failures": status.failures,
         "last_error": status.last_error,

@@ -205,10 +205,8 @@ impl Jwk {
         if !for_verifying || !named {
             return None;
         }
-        let (decoding, material) = match algorithm {
-            Algorithm::ES256 => self.elliptic()?,
-            _ => self.rsa()?,
-        };
+        let elliptic = algorithm == Algorithm::ES256;
+        let (decoding, material) = if elliptic { self.elliptic()? } else { self.rsa()? };
         Some(VerificationKey {
             kid: self.kid,
             x5t_s256: self.x5t_s256,

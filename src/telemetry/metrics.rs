@@ -15,6 +15,7 @@ use strum::VariantArray as _;
 use crate::domain::rejection::Reason;
 use crate::ports::IssuerStatus;
 use crate::protocol::client_auth::Method;
+use crate::protocol::time::UnixTime;
 
 /// Upper bounds in seconds: from a cached answer (50 µs) to one that waited for Graph.
 const BUCKETS: [f64; 14] = [
@@ -170,7 +171,9 @@ impl Metrics {
         self.cache_bytes.set(gauge(cache.1));
         // Held to the end: two scrapes at once must not mix their readings.
         let told = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
-        issuers.iter().for_each(|status| told.set(status));
+        for status in issuers {
+            told.set(status);
+        }
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         drop(told);
@@ -203,7 +206,7 @@ impl IssuerMetrics {
     fn set(&self, status: &IssuerStatus) {
         let tenant = status.issuer.tenant.to_string();
         let labels = [tenant.as_str(), status.issuer.version.as_str()];
-        let fetched = status.fetched_at.map_or(0, |at| at.seconds());
+        let fetched = status.fetched_at.map_or(0, UnixTime::seconds);
         self.keys.with_label_values(&labels).set(gauge(status.keys));
         self.trusted.with_label_values(&labels).set(i64::from(status.trusted));
         self.fetched_at.with_label_values(&labels).set(fetched);

@@ -138,8 +138,12 @@ impl Case {
                 json!({ "idtyp": "app", "xms_act_fct": "9 3 11", "xms_sub_fct": "9 3 11" })
             }
         };
+        // v1 tokens name the application in other claims (ENT-07).
+        let v1 = self.claims.get("ver").and_then(Value::as_str) == Some("1.0");
+        let (app, proof) = if v1 { ("appid", "appidacr") } else { ("azp", "azpacr") };
         let mut claims = json!({
-            "azp": "00000000-0000-4000-8000-000000000001",
+            app: "00000000-0000-4000-8000-000000000001",
+            proof: "1",
             "oid": "00000000-0000-4000-8000-000000000002",
             "sub": "00000000-0000-4000-8000-000000000002",
             "tid": tenant.to_string(),

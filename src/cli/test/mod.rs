@@ -34,7 +34,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
         } else {
             failed = failed.saturating_add(1);
             say(format_args!("FAILED  {}", case.name));
-            differences.iter().for_each(|line| say(format_args!("        {line}")));
+            for line in differences {
+                say(format_args!("        {line}"));
+            }
         }
     }
     say(format_args!("{} cases, {failed} failed", cases.cases.len()));

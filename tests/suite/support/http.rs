@@ -73,7 +73,7 @@ impl Request {
 
     /// With another method.
     pub(crate) fn method(mut self, method: &str) -> Self {
-        self.method = method.to_owned();
+        method.clone_into(&mut self.method);
         self
     }
 
@@ -119,11 +119,12 @@ impl Request {
     fn bytes(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\nHost: test\r\n", self.method, self.target);
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         let named = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         if !self.body.is_empty() && !named("Content-Length") && !named("Transfer-Encoding") {
-            head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+            let length = self.body.len().to_string();
+            head.extend(["Content-Length: ", &length, "\r\n"]);
         }
         head.push_str("Connection: close\r\n\r\n");
         [head.into_bytes(), self.body.clone()].concat()
@@ -155,7 +156,7 @@ impl Answer {
             let (name, value) = line.split_once(':').expect("a header");
             (name.to_ascii_lowercase(), value.trim().to_owned())
         });
-        Self { status, headers: headers.collect(), body: bytes[end + 4..].to_vec() }
+        Self { status, headers: headers.collect(), body: bytes[end..][4..].to_vec() }
     }
 
     /// Every value of a header.

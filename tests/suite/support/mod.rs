@@ -59,16 +59,16 @@ pub(crate) struct World {
 impl World {
     /// With the usual configuration.
     pub(crate) fn start() -> Self {
-        Self::configured(|text| text)
+        Self::configured(str::to_owned)
     }
 
     /// With a configuration that is `change` of the usual one.
-    pub(crate) fn configured(change: impl FnOnce(String) -> String) -> Self {
+    pub(crate) fn configured(change: impl FnOnce(&str) -> String) -> Self {
         let clock = Arc::new(ManualClock::new(START));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let options = Options { clock: Arc::<ManualClock>::clone(&clock), keys: KeySupply::Pooled };
         let entra = FakeEntra::start(listener, options).unwrap();
-        let text = change(usual(entra.authority()));
+        let text = change(&usual(entra.authority()));
         let config = config::load(&text, "test", &SystemEnvironment, PlainSecrets::Allowed);
         let config = config.unwrap_or_else(|report| panic!("{report}"));
         let (stop, stopped) = oneshot::channel();
@@ -199,7 +199,7 @@ mapping:
 }
 
 /// A second trusted tenant, to be put into the usual configuration.
-pub(crate) fn and_partner(text: String) -> String {
+pub(crate) fn and_partner(text: &str) -> String {
     let home = format!("  - tenant: {HOME_TENANT}\n");
     let authority = text.lines().find(|line| line.trim().starts_with("authority:")).unwrap();
     let partner = format!(

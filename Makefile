@@ -1,0 +1,35 @@
+# What people run. `make test` installs what it needs and must be green before anything is pushed.
+
+CARGO := $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
+
+.PHONY: help run test tools lint unit docs bench
+
+help:
+	@echo 'make run    everything on this machine: service, Entra look-alike, sample configuration'
+	@echo 'make test   install what the tests need, then formatting, lints, tests and documentation'
+	@echo 'make bench  the load test: takes some minutes, writes loadtest/report.md'
+
+run: tools
+	$(CARGO) run --release --locked -- dev
+
+test: tools lint unit docs
+
+# A compiler for C (the cryptography is written in it), curl for the pasted lines, and Rust; the
+# exact toolchain comes from rust-toolchain.toml.
+tools:
+	@sh .ci/tools
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path loadtest/Cargo.toml
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+unit:
+	$(CARGO) test --locked
+
+docs:
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+
+bench: tools
+	$(CARGO) build --release --locked
+	$(CARGO) run --release --locked --manifest-path loadtest/Cargo.toml
