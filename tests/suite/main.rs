@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod architecture;
+mod cli;
 mod configuration;
 mod introspection;
 mod reasons;

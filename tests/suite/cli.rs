@@ -1,0 +1,333 @@
+//! The `tessera` command as people and pipelines use it: output, exit codes, signals.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+
+use serde_json::Value;
+use tessera::adapters::clock::SystemClock;
+use tessera::dev::apps::{ORDERS, PORTAL};
+use tessera::dev::people::{ALICE, HOME_TENANT};
+use tessera::dev::server::Running;
+use tessera::dev::tenant::{FakeEntra, KeySupply, Options};
+
+use crate::support::{Answer, Request};
+
+const SECRET: &str = "cli-test-secret-7b1c9e4d2f6a8035d1a9";
+
+fn tessera() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+    command.env_remove("TESSERA_CONFIG").env("TYK_SECRET", SECRET).stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    tessera().args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A folder of one test, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("tessera-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+/// A process that is killed at the end of its test, if it still runs.
+struct Process(Child);
+
+impl Process {
+    fn start(command: &mut Command) -> Self {
+        Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Sends SIGTERM and waits: the exit code, and what else was written to standard error.
+    fn terminate(&mut self) -> (Option<i32>, String) {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let mut rest = String::new();
+        if let Some(mut errors) = self.0.stderr.take() {
+            errors.read_to_string(&mut rest).unwrap();
+        }
+        (self.0.wait().unwrap().code(), rest)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn entra() -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = Options { clock: Arc::new(SystemClock::new()), keys: KeySupply::Pooled };
+    FakeEntra::start(listener, options).unwrap()
+}
+
+fn configuration(authority: &str) -> String {
+    format!(
+        r#"
+issuer: https://sts.example.com
+listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0" }}
+entra:
+  - tenant: {HOME_TENANT}
+    authority: {authority}
+    audiences: [{}]
+clients:
+  tyk: {{ secret: "${{env:TYK_SECRET}}", introspect: {{ audiences: [{}] }} }}
+mapping:
+  - name: gold
+    when: {{ groups: [7d6f1c0e-2f0d-4a59-9a54-5b3f0a4c0f51] }}
+    grant: {{ policies: [gold] }}
+"#,
+        ORDERS.client_id, ORDERS.client_id
+    )
+}
+
+fn token(entra: &Running) -> String {
+    let token = entra.issuer(HOME_TENANT).delegated(&PORTAL, &ALICE, &ORDERS, &["orders.read"]);
+    entra.sign(&token).unwrap()
+}
+
+/// The last letters of the payload's signature replaced.
+fn tampered(token: &str) -> String {
+    let (rest, signature) = token.rsplit_once('.').unwrap();
+    format!("{rest}.AAAA{}", &signature[4..])
+}
+
+#[test]
+fn serve_answers_for_an_issuer_at_another_address_and_stops_in_order() {
+    let (folder, entra) = (Folder::new("serve"), entra());
+    let file = folder.file("tessera.yaml", &configuration(entra.authority()));
+    let mut process = Process::start(tessera().args(["serve", "--config", &file]));
+    let mut lines = BufReader::new(process.0.stderr.take().unwrap());
+    let mut line = String::new();
+    lines.read_line(&mut line).unwrap();
+    let started: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+    assert_eq!(started["message"], "started", "the log is JSON: {line}");
+    let public: SocketAddr = started["public"].as_str().unwrap().parse().unwrap();
+    let ask = |token: &str| -> Answer {
+        Request::introspect(&[("token", token)]).basic(("tyk", SECRET)).send(public)
+    };
+    let token = token(&entra);
+    let body = ask(&token).json();
+    assert_eq!(body["active"], true, "{body}");
+    assert_eq!(body["policies"][0], "gold");
+    ask(&tampered(&token)).assert_inactive();
+    process.0.stderr = None;
+    let (code, _) = process.terminate();
+    assert_eq!(code, Some(0), "SIGTERM is an orderly end");
+    let mut rest = String::new();
+    lines.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("\"reason\":\"signature_invalid\""), "{rest}");
+    assert!(rest.lines().last().unwrap().contains("stopped"), "{rest}");
+    assert!(!rest.contains(SECRET) && !rest.contains(&token[..40]), "no secret, no token");
+}
+
+#[test]
+fn explain_names_what_misfired_and_its_exit_code_says_whether_the_token_is_active() {
+    let (folder, entra) = (Folder::new("explain"), entra());
+    let file = folder.file("tessera.yaml", &configuration(entra.authority()));
+    let good = token(&entra);
+    let active = run(&["explain", "--config", &file, &good]);
+    let story = text(&active.stdout);
+    assert_eq!(active.status.code(), Some(0), "{story}");
+    assert!(story.starts_with("active, as `tyk` would be told") && story.contains("matched"));
+    let refused = run(&["explain", "--config", &file, &tampered(&good)]);
+    let story = text(&refused.stdout);
+    assert_eq!(refused.status.code(), Some(1), "{story}");
+    assert!(story.contains("failed       signature") && story.contains("signature_invalid"));
+    let mut piped = Process::start(
+        tessera().args(["explain", "--json", "--config", &file]).stdin(Stdio::piped()),
+    );
+    piped.0.stdin.take().unwrap().write_all(format!("{good}\n").as_bytes()).unwrap();
+    let mut json = String::new();
+    piped.0.stdout.take().unwrap().read_to_string(&mut json).unwrap();
+    let story: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(story["active"], true, "a token on standard input, with its line end");
+    assert_eq!(story["rules"][0]["matched"], true);
+    let nobody = run(&["explain", "--config", &file, "--client", "kong", &good]);
+    assert_eq!(nobody.status.code(), Some(2));
+    assert!(text(&nobody.stderr).contains("--client kong"), "{}", text(&nobody.stderr));
+}
+
+#[test]
+fn check_reports_every_mistake_with_its_line_and_serve_starts_nothing() {
+    let folder = Folder::new("check");
+    let good = configuration("https://login.example.com");
+    let bad = good.replace("secret:", "secert:").replace("groups:", "group:");
+    let file = folder.file("tessera.yaml", &bad);
+    for command in ["check", "serve"] {
+        let ended = run(&[command, "--config", &file]);
+        let report = text(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{report}");
+        assert!(report.contains("tessera.yaml:9: clients.tyk.secert"), "{report}");
+        assert!(report.contains("did you mean `secret`?"), "{report}");
+        assert!(report.contains("did you mean `groups`?"), "{report}");
+        assert!(ended.stdout.is_empty());
+    }
+    let plain = good.replace("${env:TYK_SECRET}", SECRET);
+    let ended = run(&["check", "--config", &folder.file("plain.yaml", &plain)]);
+    assert_eq!(ended.status.code(), Some(2), "a secret in plain is refused");
+    assert!(!text(&ended.stderr).contains(SECRET), "and not repeated");
+    let ended = run(&["check", "--config", &folder.file("good.yaml", &good)]);
+    assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
+    let missing = run(&["check", "--config", "/nowhere/tessera.yaml"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert_eq!(run(&["serve"]).status.code(), Some(2), "no configuration is named");
+}
+
+#[test]
+fn check_online_asks_the_issuers() {
+    let (folder, entra) = (Folder::new("online"), entra());
+    let file = folder.file("tessera.yaml", &configuration(entra.authority()));
+    let reached = run(&["check", "--online", "--config", &file]);
+    assert_eq!(reached.status.code(), Some(0), "{}", text(&reached.stdout));
+    assert_eq!(text(&reached.stdout).matches("1 key, as issuer").count(), 2);
+    let authority = entra.authority().to_owned();
+    entra.stop();
+    let file = folder.file("tessera.yaml", &configuration(&authority));
+    let lost = run(&["check", "--online", "--config", &file]);
+    assert_eq!(lost.status.code(), Some(1));
+    assert!(text(&lost.stdout).contains("FAILED"), "{}", text(&lost.stdout));
+}
+
+#[test]
+fn mapping_rules_are_tested_as_code() {
+    let folder = Folder::new("cases");
+    let config = folder.file("tessera.yaml", &configuration("https://login.example.com"));
+    let test = |cases: &str| run(&["test", "--config", &config, &folder.file("cases.yaml", cases)]);
+    let good = "
+cases:
+  - name: gold
+    claims: { groups: [7d6f1c0e-2f0d-4a59-9a54-5b3f0a4c0f51] }
+    expect: { policies: [gold], rules: [gold] }
+  - { name: v1, claims: { ver: \"1.0\" }, expect: { policies: [] } }
+  - { name: robot, token: service, expect: { policies: [] } }
+  - { name: agent, token: agent, expect: { rules: [] } }
+  - { name: unknown groups, claims: { hasgroups: true }, expect: { policies: [] } }
+";
+    let ended = test(good);
+    assert_eq!(ended.status.code(), Some(0), "{}{}", text(&ended.stdout), text(&ended.stderr));
+    assert!(text(&ended.stdout).ends_with("5 cases, 0 failed\n"));
+    let ended = test(&good.replace("policies: [gold]", "policies: [silver]"));
+    assert_eq!(ended.status.code(), Some(1));
+    let told = text(&ended.stdout);
+    assert!(told.contains("policies: expected [silver], the rules give [gold]"), "{told}");
+    let impossible = "cases: [{ name: x, claims: { oid: 7 }, expect: { rules: [] } }]";
+    assert!(text(&test(impossible).stdout).contains("no such token can exist"));
+    for bad in ["cases: []", "cases: [{ name: x, expect: {} }]", "casses: []", "- x", ""] {
+        assert_eq!(test(bad).status.code(), Some(2), "{bad}");
+    }
+}
+
+#[test]
+fn the_documented_cases_hold_for_the_documented_configuration() {
+    let folder = Folder::new("pages");
+    let example = |page: &str, number: usize| {
+        let block = page.split("```yaml\n").nth(number).unwrap();
+        block.split("```").next().unwrap().to_owned()
+    };
+    let cases = example(include_str!("../../docs/testing-rules.md"), 1);
+    let config = example(include_str!("../../docs/configuration.md"), 1);
+    let key = serde_json::json!({ "keys": [crate::support::assertion_key().jwk()] });
+    let config = config
+        .replace("${file:/run/secrets/graph}", "${env:GRAPH}")
+        .replace("${file:/run/secrets/tyk}", "${env:TYK_SECRET}")
+        .replace("${file:/etc/tessera/orders-api.json}", &format!("'{key}'"));
+    let config = folder.file("tessera.yaml", &config);
+    let cases = folder.file("cases.yaml", &cases);
+    let ended = tessera()
+        .env("GRAPH", "graph-secret")
+        .args(["test", "--config", &config, &cases])
+        .output()
+        .unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}{}", text(&ended.stdout), text(&ended.stderr));
+}
+
+#[test]
+fn every_line_that_dev_prints_works_as_printed() {
+    let arguments = ["dev", "--port", "0", "--admin-port", "0", "--tenant-port", "0"];
+    let mut process = Process::start(tessera().args(arguments));
+    let mut out = BufReader::new(process.0.stdout.take().unwrap());
+    let mut lines: Vec<(String, String)> = Vec::new();
+    let mut title = String::new();
+    while !title.starts_with("# New signing keys") || lines.last().is_none_or(|l| l.0 != title) {
+        let mut line = String::new();
+        assert_ne!(out.read_line(&mut line).unwrap(), 0, "the guide ended early");
+        if line.starts_with("# ") {
+            title = line;
+        } else if line.starts_with("curl ") {
+            lines.push((title.clone(), line));
+        }
+    }
+    assert!(lines.len() >= 14, "{lines:?}");
+    for (title, line) in &lines {
+        let ended = Command::new("sh").args(["-c", line]).output().unwrap();
+        let answer = text(&ended.stdout);
+        let expected = if title.contains("tampered with") {
+            assert_eq!(answer, r#"{"active":false}"#, "{title}{line}");
+            continue;
+        } else if title.contains("Why?") {
+            "signature_invalid"
+        } else if title.contains("Dave") {
+            "tenant_not_accepted"
+        } else if title.contains("RFC 9701") {
+            "eyJ"
+        } else if title.contains("New signing keys") {
+            "kid"
+        } else {
+            r#""active":true"#
+        };
+        assert!(answer.contains(expected), "{title}{line}{answer}");
+        if title.contains("Carol") {
+            assert!(answer.contains(r#""policies":["gold""#), "Graph tells her groups: {answer}");
+        }
+    }
+    let (code, log) = process.terminate();
+    assert_eq!(code, Some(0), "{log}");
+}
+
+#[test]
+fn help_names_every_command_and_the_exit_codes() {
+    let help = text(&run(&["--help"]).stdout);
+    for word in ["dev", "serve", "check", "explain", "test", "Exit codes:"] {
+        assert!(help.contains(word), "{word}: {help}");
+    }
+    assert_eq!(run(&["surve"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_taken_port_is_named_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let ended = run(&["dev", "--port", "0", "--admin-port", "0", "--tenant-port", &port]);
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(text(&ended.stderr).contains("--tenant-port"), "{}", text(&ended.stderr));
+    let ended = run(&["dev", "--port", &port, "--admin-port", "0", "--tenant-port", "0"]);
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(text(&ended.stderr).contains("--port"), "{}", text(&ended.stderr));
+}
