@@ -9,7 +9,7 @@ use crate::protocol::time::{Seconds, UnixTime};
 
 /// How far the clocks of two hosts may differ (POL; RFC 7519 §4.1.4 "a few minutes").
 pub const CLOCK_SKEW: Seconds = Seconds::new(60);
-/// The longest life left that is believed; CAE tokens live up to 28 hours (ENT-12).
+/// The longest life that is believed; CAE tokens live up to 28 hours (ENT-12).
 pub const HORIZON: Seconds = Seconds::hours(48);
 
 /// A token that passed every rule. Only [`access_token`] makes one.
@@ -104,7 +104,8 @@ impl Lifetime {
         if self.issued_at > latest {
             return Err(refuse(Reason::IssuedInFuture, "iat", format!("by {now}"), self.issued_at));
         }
-        let horizon = now.plus(HORIZON);
+        // From whichever was earlier: a token that lives for days was not issued by Entra (A75, A81).
+        let horizon = now.min(self.issued_at).plus(HORIZON);
         if self.expires > horizon {
             let expected = format!("by {horizon}");
             return Err(refuse(Reason::LifetimeImplausible, "exp", expected, self.expires));

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod architecture;
+mod attacks;
 mod cli;
 mod configuration;
 mod introspection;
