@@ -4,8 +4,15 @@
 
 mod architecture;
 mod attacks;
+mod cache;
 mod cli;
+mod client_authentication;
 mod configuration;
+mod http_layer;
 mod introspection;
+mod kinds_of_token;
+mod metrics;
+mod outages;
 mod reasons;
+mod signed_answers;
 mod support;

@@ -173,6 +173,13 @@ impl Answer {
         all.first().copied()
     }
 
+    /// The names of all headers, sorted: the server keeps them in no order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.headers.iter().map(|(name, _)| name.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.body
     }
