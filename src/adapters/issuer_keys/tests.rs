@@ -204,9 +204,7 @@ async fn a_set_too_old_is_not_there_and_what_follows_is_unavailable() {
 async fn five_hundred_unknown_names_cause_one_fetch_and_slow_nobody() {
     let world = world();
     world.fetch(FetchReason::Missing).await.unwrap();
-    world.fetch(FetchReason::UnknownKid).await.unwrap();
-    assert_eq!(world.hits(), 1, "the set is younger than the cooldown");
-    world.clock.advance(Seconds::minutes(5));
+    // However young the present set is: the keys may have been rotated since.
     world.server.on(KEYS, key_set(&[0, 1]));
     world.server.close_gate().await;
     let mut callers = join_all((0..500).map(|_| world.fetch(FetchReason::UnknownKid)));
