@@ -1,0 +1,165 @@
+//! A closed loop over kept connections: prepared requests out, checked answers in. Written by hand
+//! so that the generator costs less than what it drives.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use hdrhistogram::Histogram;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::LocalSet;
+
+/// What an answer about a good token begins with.
+const EXPECTED: &[u8] = br#"{"active":true,"#;
+
+/// Which requests are sent.
+#[derive(Clone, Copy)]
+pub(crate) enum Until {
+    /// All of them again and again, for this long.
+    Elapsed(Duration),
+    /// Each once.
+    Once,
+}
+
+/// What was measured.
+pub(crate) struct Measured {
+    pub(crate) per_second: f64,
+    /// Microseconds.
+    pub(crate) latency: Histogram<u64>,
+}
+
+/// One whole request for each token.
+pub(crate) fn requests(tokens: &[String]) -> Vec<Vec<u8>> {
+    let request = |token: &String| {
+        let body = format!("client_id=tyk&client_secret={}&token={token}", crate::mint::SECRET);
+        format!(
+            "POST /introspect HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    };
+    tokens.iter().map(request).collect()
+}
+
+/// The body of the answer to one request.
+pub(crate) fn once(to: SocketAddr, request: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut connection = Connection::open(to).await?;
+        connection.exchange(request).await?;
+        Ok(connection.body)
+    })
+}
+
+/// Sends `requests` over `connections` and measures.
+pub(crate) fn drive(
+    to: SocketAddr,
+    requests: Vec<Vec<u8>>,
+    connections: usize,
+    until: Until,
+) -> anyhow::Result<(Measured, Vec<Vec<u8>>)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let shared = Rc::new(requests);
+    let measured = LocalSet::new().block_on(&runtime, async {
+        let mut open = Vec::new();
+        for _ in 0..connections {
+            open.push(Connection::open(to).await?);
+        }
+        let begun = Instant::now();
+        let tasks: Vec<_> = open
+            .into_iter()
+            .enumerate()
+            .map(|(first, connection)| {
+                let share = Share { first, step: connections, until, begun };
+                tokio::task::spawn_local(share.work(connection, Rc::clone(&shared)))
+            })
+            .collect();
+        let mut latency = Histogram::new(3)?;
+        for task in tasks {
+            latency.add(task.await??)?;
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        anyhow::Ok(Measured { per_second: latency.len() as f64 / seconds, latency })
+    })?;
+    let requests = Rc::try_unwrap(shared).map_err(|_| anyhow::anyhow!("still in use"))?;
+    Ok((measured, requests))
+}
+
+/// One connection's part of the work.
+struct Share {
+    first: usize,
+    step: usize,
+    until: Until,
+    begun: Instant,
+}
+
+impl Share {
+    async fn work(
+        self,
+        mut connection: Connection,
+        requests: Rc<Vec<Vec<u8>>>,
+    ) -> anyhow::Result<Histogram<u64>> {
+        let mut latency = Histogram::new(3)?;
+        let mut next = self.first;
+        loop {
+            match self.until {
+                Until::Once if next >= requests.len() => break,
+                Until::Elapsed(limit) if self.begun.elapsed() >= limit => break,
+                Until::Once | Until::Elapsed(_) => {}
+            }
+            let request = requests.get(next % requests.len()).context("no request")?;
+            let sent = Instant::now();
+            connection.exchange(request).await?;
+            latency.record(u64::try_from(sent.elapsed().as_micros())?)?;
+            next += self.step;
+        }
+        Ok(latency)
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Connection {
+    async fn open(to: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: Vec::with_capacity(8192), body: Vec::new() })
+    }
+
+    /// Sends a request, and checks the whole answer.
+    async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<()> {
+        self.stream.write_all(request).await?;
+        self.buffer.clear();
+        loop {
+            ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the server hung up");
+            let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") else {
+                continue;
+            };
+            let (head, rest) = self.buffer.split_at(end + 4);
+            if rest.len() < content_length(head)? {
+                continue;
+            }
+            if !head.starts_with(b"HTTP/1.1 200") || !rest.starts_with(EXPECTED) {
+                bail!("a wrong answer: {}", String::from_utf8_lossy(&self.buffer));
+            }
+            self.body.clear();
+            self.body.extend_from_slice(rest);
+            return Ok(());
+        }
+    }
+}
+
+fn content_length(head: &[u8]) -> anyhow::Result<usize> {
+    const NAME: &[u8] = b"content-length: ";
+    let at = head.windows(NAME.len()).position(|name| name == NAME).context("no length")?;
+    let digits = head.get(at + NAME.len()..).context("no length")?;
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit()).context("no length")?;
+    Ok(std::str::from_utf8(digits.get(..end).context("no length")?)?.parse()?)
+}

@@ -1,0 +1,67 @@
+//! Measures tessera beside the same work without it. See README.md.
+
+mod bare;
+mod client;
+mod machine;
+mod mint;
+mod report;
+mod scenarios;
+mod server;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(about = "Measures tessera beside the same work without it")]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    plan: Plan,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The bare handler: reads a form and writes the bytes of a file
+    #[command(hide = true)]
+    Bare { answer: PathBuf },
+}
+
+/// What to measure.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Plan {
+    /// The release build of tessera
+    #[arg(long, default_value = "target/release/tessera")]
+    pub(crate) tessera: PathBuf,
+    /// How long one measurement of the cached scenario takes
+    #[arg(long, default_value_t = 8)]
+    pub(crate) seconds: u64,
+    /// How often tessera and the bare handler take turns
+    #[arg(long, default_value_t = 5)]
+    pub(crate) runs: usize,
+    /// Connections that are kept open
+    #[arg(long, default_value_t = 32)]
+    pub(crate) connections: usize,
+    /// How many different tokens
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) tokens: usize,
+    /// Where the report is written
+    #[arg(long, default_value = "loadtest/report.md")]
+    pub(crate) out: PathBuf,
+}
+
+impl Plan {
+    pub(crate) const fn duration(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let line = CommandLine::parse();
+    match line.command {
+        Some(Command::Bare { answer }) => bare::serve(&answer),
+        None => scenarios::run(&line.plan),
+    }
+}

@@ -1,0 +1,62 @@
+//! Tokens as Entra would sign them: RS256, about 1.3 KB, eight groups, each one of a kind.
+
+use std::thread;
+
+use anyhow::Context as _;
+use serde_json::json;
+use tessera::dev::apps::{ORDERS, PORTAL};
+use tessera::dev::people::{ALICE, HOME_TENANT};
+use tessera::dev::server::Running;
+
+/// The secret of the one client.
+pub(crate) const SECRET: &str = "loadtest-secret-4c9e1b7a6d2f8035e1a9";
+
+/// Signs `count` different tokens on every core.
+pub(crate) fn tokens(entra: &Running, count: usize) -> anyhow::Result<Vec<String>> {
+    let key = entra.signing_key();
+    let groups: Vec<_> =
+        (0..8).map(|n| format!("7d6f1c0e-2f0d-4a59-9a54-5b3f0a4c0f{n:02x}")).collect();
+    let base = entra
+        .issuer(HOME_TENANT)
+        .delegated(&PORTAL, &ALICE, &ORDERS, &["orders.read", "orders.write"])
+        .claim("groups", json!(groups));
+    let cores = thread::available_parallelism()?.get();
+    let part = |core: usize| -> anyhow::Result<Vec<String>> {
+        let numbers = (core..count).step_by(cores);
+        numbers
+            .map(|number| {
+                let token = base.clone().claim("uti", format!("loadtest-{number:013}"));
+                token.sign(&key).context("a token cannot be signed")
+            })
+            .collect()
+    };
+    thread::scope(|scope| {
+        let parts: Vec<_> = (0..cores).map(|core| scope.spawn(move || part(core))).collect();
+        let mut all = Vec::with_capacity(count);
+        for part in parts {
+            all.extend(part.join().map_err(|_| anyhow::anyhow!("a signer panicked"))??);
+        }
+        Ok(all)
+    })
+}
+
+/// tessera's configuration for these tokens.
+pub(crate) fn configuration(authority: &str) -> String {
+    format!(
+        r#"
+issuer: https://sts.example.com
+listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0" }}
+entra:
+  - tenant: {HOME_TENANT}
+    authority: {authority}
+    audiences: [{}]
+clients:
+  tyk: {{ secret: "${{env:TYK_SECRET}}", introspect: {{ audiences: [{}] }} }}
+mapping:
+  - name: gold-customers
+    when: {{ groups: [7d6f1c0e-2f0d-4a59-9a54-5b3f0a4c0f01] }}
+    grant: {{ policies: [gold], scopes: [orders.export] }}
+"#,
+        ORDERS.client_id, ORDERS.client_id
+    )
+}

@@ -1,0 +1,116 @@
+//! What is measured, in order.
+
+use std::ffi::OsStr;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+use tessera::adapters::clock::SystemClock;
+use tessera::dev::server::Running;
+use tessera::dev::tenant::{FakeEntra, KeySupply, Options};
+
+use crate::client::{Measured, Until, drive, once, requests};
+use crate::report::Report;
+use crate::server::Server;
+use crate::{Plan, machine, mint};
+
+/// How many different tokens the cached scenario asks for.
+const POPULATION: usize = 1000;
+/// How many signatures the bare check verifies.
+const CHECKS: usize = 20_000;
+
+/// Measures everything and writes the report.
+pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
+    let facts = machine::facts();
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let options = Options { clock: Arc::new(SystemClock::new()), keys: KeySupply::Fresh };
+    let entra = FakeEntra::start(listener, options)?;
+    eprintln!("signing {} tokens", plan.tokens);
+    let tokens = mint::tokens(&entra, plan.tokens)?;
+    let checks_per_second = bare_checks(&entra, &tokens)?;
+    eprintln!("bare RS256 checks: {checks_per_second:.0}/s");
+    machine::pin("1")?;
+    let folder = tempfile::tempdir()?;
+    let tessera = start_tessera(plan, &entra, folder.path())?;
+    let idle = tessera.resident()?;
+    let all = requests(&tokens);
+    let first = all.first().context("no token")?.clone();
+    let answer = once(tessera.address, &first)?;
+    let prepared = folder.path().join("answer.json");
+    std::fs::write(&prepared, &answer)?;
+    let bare = start_bare(&prepared)?;
+    eprintln!("cold: {} new tokens", all.len());
+    let (cold, all) = drive(tessera.address, all, plan.connections, Until::Once)?;
+    let resident = tessera.resident()?;
+    let population: Vec<_> = all.into_iter().rev().take(POPULATION).collect();
+    let (cached, baseline) = in_turns(plan, &tessera, &bare, population)?;
+    let report = Report {
+        facts,
+        plan: plan.clone(),
+        token_bytes: tokens.first().map_or(0, String::len),
+        answer_bytes: answer.len(),
+        checks_per_second,
+        cold,
+        cached,
+        baseline,
+        idle,
+        resident,
+    };
+    report.write(&plan.out)
+}
+
+/// tessera and the bare handler in turns, so that both meet the same moods of the machine.
+fn in_turns(
+    plan: &Plan,
+    tessera: &Server,
+    bare: &Server,
+    mut population: Vec<Vec<u8>>,
+) -> anyhow::Result<(Vec<Measured>, Vec<Measured>)> {
+    let (mut cached, mut baseline) = (Vec::new(), Vec::new());
+    let until = Until::Elapsed(plan.duration());
+    for run in 1..=plan.runs {
+        for (server, results) in [(bare, &mut baseline), (tessera, &mut cached)] {
+            let (measured, back) = drive(server.address, population, plan.connections, until)?;
+            population = back;
+            results.push(measured);
+        }
+        let last = |results: &[Measured]| results.last().map_or(0.0, |last| last.per_second);
+        eprintln!("run {run}: bare {:.0}/s, cached {:.0}/s", last(&baseline), last(&cached));
+    }
+    Ok((cached, baseline))
+}
+
+/// RS256 checks of different tokens on core 0, with the library that tessera uses.
+fn bare_checks(entra: &Running, tokens: &[String]) -> anyhow::Result<f64> {
+    machine::pin("0")?;
+    let jwk = serde_json::from_value(entra.signing_key().jwk())?;
+    let key = DecodingKey::from_jwk(&jwk)?;
+    let sample: Vec<_> = tokens.iter().take(CHECKS).collect();
+    let begun = Instant::now();
+    for token in &sample {
+        let (message, signature) = token.rsplit_once('.').context("a token")?;
+        let good = crypto::verify(signature, message.as_bytes(), &key, Algorithm::RS256)?;
+        ensure!(good, "a bad signature");
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    Ok(sample.len() as f64 / seconds)
+}
+
+fn start_tessera(plan: &Plan, entra: &Running, folder: &std::path::Path) -> anyhow::Result<Server> {
+    let file = folder.join("tessera.yaml");
+    std::fs::write(&file, mint::configuration(entra.authority()))?;
+    let find = |line: &str| -> Option<SocketAddr> {
+        let started: serde_json::Value = serde_json::from_str(line).ok()?;
+        started.get("public")?.as_str()?.parse().ok()
+    };
+    let arguments: [&OsStr; 3] = ["serve".as_ref(), "--config".as_ref(), file.as_ref()];
+    Server::start(plan.tessera.as_os_str(), &arguments, find)
+}
+
+fn start_bare(answer: &std::path::Path) -> anyhow::Result<Server> {
+    let own = std::env::current_exe()?;
+    let arguments: [&OsStr; 2] = ["bare".as_ref(), answer.as_ref()];
+    Server::start(own.as_os_str(), &arguments, |line| line.trim().parse().ok())
+}
