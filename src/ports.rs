@@ -145,6 +145,9 @@ pub trait ReplayGuard: Send + Sync + std::fmt::Debug {
 
 /// Slows down those who guess.
 pub trait Throttle: Send + Sync + std::fmt::Debug {
+    /// Whether nobody has failed lately: then everybody may try.
+    fn is_idle(&self) -> bool;
+
     /// Whether `key` may try now; otherwise the seconds to wait.
     fn admit(&self, key: &ThrottleKey) -> Result<(), u64>;
 

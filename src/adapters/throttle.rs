@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ const CANDIDATES: usize = 16;
 pub struct FailureThrottle {
     limiter: RateLimiter<Ask, Ledger, PortClock, NoOpMiddleware<Nanos>>,
     clock: Arc<dyn Clock>,
+    /// Set by the first failure and then for good: the ledger forgets nothing unless it is full.
+    has_failures: AtomicBool,
 }
 
 impl FailureThrottle {
@@ -43,11 +46,15 @@ impl FailureThrottle {
         let quota = Quota::per_minute(FAILURES).allow_burst(FAILURES);
         let ledger = Ledger { debts: RwLock::default(), capacity };
         let limiter = RateLimiter::new(quota, ledger, PortClock(Arc::clone(&clock)));
-        Self { limiter, clock }
+        Self { limiter, clock, has_failures: AtomicBool::new(false) }
     }
 }
 
 impl Throttle for FailureThrottle {
+    fn is_idle(&self) -> bool {
+        !self.has_failures.load(Ordering::Acquire)
+    }
+
     fn admit(&self, key: &ThrottleKey) -> Result<(), u64> {
         self.limiter.check_key(&Ask::WouldPass(*key)).map_err(|refusal| {
             let wait = refusal.wait_time_from(reading(self.clock.as_ref()));
@@ -58,6 +65,7 @@ impl Throttle for FailureThrottle {
     fn failed(&self, key: &ThrottleKey) {
         // A refusal here means that the budget is already spent: `admit` tells.
         drop(self.limiter.check_key(&Ask::Spend(*key)));
+        self.has_failures.store(true, Ordering::Release);
     }
 }
 

@@ -1,12 +1,13 @@
 //! The form body of a request, read within bounds of bytes and of time.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::Payload;
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::problem::Problem;
 use crate::protocol::client_auth::CREDENTIAL_PARAMS;
@@ -64,7 +65,12 @@ pub(super) async fn read(request: &HttpRequest, payload: Payload) -> Result<Byte
     if announced.and_then(|text| text.parse().ok()).is_some_and(|n: u64| n > LIMIT) {
         return Err(Problem::BodyTooLarge);
     }
-    let collected = tokio::time::timeout(DEADLINE, collect(payload)).await;
+    let mut collecting = pin!(collect(payload));
+    // Mostly the body came with the head, and no timer is needed.
+    if let Some(collected) = collecting.as_mut().now_or_never() {
+        return collected;
+    }
+    let collected = tokio::time::timeout(DEADLINE, collecting).await;
     collected.map_err(|_elapsed| Problem::BodyTooSlow)?
 }
 

@@ -7,11 +7,12 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use tracing::Instrument as _;
 
 use super::accept;
 use super::problem::Problem;
 use super::public::Public;
-use super::{answer, body};
+use super::{answer, body, request_id};
 use crate::ports::Unavailable;
 use crate::protocol::client_auth::{Method, Presented, PresentedError, presented};
 use crate::protocol::introspection::SIGNED_MEDIA_TYPE;
@@ -49,16 +50,25 @@ async fn decide(
     let snapshot = public.snapshot.load();
     let source = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     let caller = public.authenticator.authenticate(&snapshot, &presented, source).await;
-    let caller = caller.map_err(|denied| denial(public, &presented, &denied))?;
+    let caller = caller.map_err(|denied| {
+        request_id::span(request).in_scope(|| denial(public, &presented, &denied))
+    })?;
     let token = form.get("token").ok_or(Problem::Malformed("the parameter `token` is missing"))?;
-    let verdict = public.introspector.introspect(&snapshot, &caller, token).await;
-    let verdict = verdict.map_err(|outage| unavailable(&outage))?;
+    let verdict = match public.introspector.recall(&caller, token) {
+        Ok(verdict) => verdict,
+        Err(question) => public
+            .introspector
+            .decide(&snapshot, &caller, token, question)
+            .instrument(request_id::span(request))
+            .await
+            .map_err(|outage| unavailable(request, &outage))?,
+    };
     public.metrics.answered(outcome(&verdict));
     Ok(match wanted {
         accept::Form::Json => answer::whole(request, StatusCode::OK, answer::JSON, verdict.body),
         accept::Form::Signed => {
             let signed = public.introspector.sign(&snapshot, &caller, &verdict).await;
-            let signed = signed.map_err(|outage| unavailable(&outage))?;
+            let signed = signed.map_err(|outage| unavailable(request, &outage))?;
             let kind = HeaderValue::from_static(SIGNED_MEDIA_TYPE);
             answer::whole(request, StatusCode::OK, kind, signed.into())
         }
@@ -107,8 +117,9 @@ fn denial(public: &Public, presented: &Presented<'_>, denied: &Denied) -> Proble
     problem
 }
 
-fn unavailable(outage: &Unavailable) -> Problem {
+fn unavailable(request: &HttpRequest, outage: &Unavailable) -> Problem {
     let dependency: &str = outage.dependency.into();
+    let _inside = request_id::span(request).entered();
     tracing::warn!(dependency, detail = %outage.detail, "the token cannot be checked");
     Problem::Unavailable
 }

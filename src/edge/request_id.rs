@@ -33,14 +33,24 @@ fn is_clean(value: &HeaderValue) -> bool {
     (1..=MAX_LENGTH).contains(&value.len()) && value.as_bytes().iter().all(clean)
 }
 
-/// The span of a request. It never holds the query, which may hold a token (INT-30), nor any other
+/// The span for log lines about `request`. Made only where there is something to tell: most
+/// requests are answered from memory, and say nothing.
+pub(super) fn span(request: &HttpRequest) -> Span {
+    let root = Span::current();
+    if !root.is_disabled() {
+        return root;
+    }
+    tracing::info_span!("request", request_id = of(request).to_str().unwrap_or_default())
+}
+
+/// The span of a whole request, while every request is logged. It never holds the query, which may hold a token (INT-30), nor any other
 /// text of the caller but a clean request id.
 #[derive(Debug, Default)]
 pub struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        tracing::info_span!(
+        tracing::debug_span!(
             "request",
             request_id = of(request.request()).to_str().unwrap_or_default()
         )

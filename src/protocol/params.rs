@@ -34,13 +34,12 @@ impl<'b> Form<'b> {
     /// Reads a whole body. Names are case-sensitive; unknown ones are kept and ignored.
     pub fn parse(body: &'b [u8]) -> Result<Self, FormError> {
         let mut params: Vec<(Cow<'b, str>, Cow<'b, str>)> = Vec::new();
-        for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+        for pair in pairs(body).filter(|pair| !pair.is_empty()) {
             if params.len() == MAX_PARAMS || pair.len() > MAX_PARAM_BYTES {
                 return Err(FormError::TooLarge);
             }
-            let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let name = decode(halves.next().unwrap_or_default())?;
-            let value = decode(halves.next().unwrap_or_default())?;
+            let (name, value) = halves(pair);
+            let (name, value) = (decode(name)?, decode(value)?);
             if params.iter().any(|(known, _)| *known == name) {
                 return Err(FormError::Duplicate);
             }
@@ -60,16 +59,42 @@ impl<'b> Form<'b> {
     }
 }
 
+/// The parts between `&`. A body is mostly one long token, so it is searched many bytes at a time.
+fn pairs(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(body);
+    std::iter::from_fn(move || {
+        let all = rest?;
+        let (pair, after) = match memchr::memchr(b'&', all).and_then(|at| all.split_at_checked(at))
+        {
+            Some((pair, after)) => (pair, after.get(1..)),
+            None => (all, None),
+        };
+        rest = after;
+        Some(pair)
+    })
+}
+
+/// Name and value: what is before and after the first `=`.
+fn halves(pair: &[u8]) -> (&[u8], &[u8]) {
+    memchr::memchr(b'=', pair)
+        .and_then(|at| Some((pair.get(..at)?, pair.get(at.saturating_add(1)..)?)))
+        .unwrap_or((pair, &[]))
+}
+
 /// Decodes one name or value; borrows when there is nothing to decode, as in most tokens.
 pub fn decode(text: &[u8]) -> Result<Cow<'_, str>, FormError> {
-    let encoded = text.iter().any(|byte| matches!(byte, b'%' | b'+'));
+    let encoded = memchr::memchr2(b'%', b'+', text).is_some();
     let decoded = if encoded {
         let bytes = unescape(text).ok_or(FormError::Encoding)?;
         Cow::Owned(String::from_utf8(bytes).map_err(|_not_utf8| FormError::Encoding)?)
     } else {
         Cow::Borrowed(std::str::from_utf8(text).map_err(|_not_utf8| FormError::Encoding)?)
     };
-    if decoded.as_bytes().contains(&0) { Err(FormError::Encoding) } else { Ok(decoded) }
+    if memchr::memchr(0, decoded.as_bytes()).is_some() {
+        Err(FormError::Encoding)
+    } else {
+        Ok(decoded)
+    }
 }
 
 fn unescape(text: &[u8]) -> Option<Vec<u8>> {

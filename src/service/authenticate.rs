@@ -95,10 +95,11 @@ impl Authenticator {
         match presented {
             Presented::Secret { client_id, secret, method } => {
                 let caller = named(snapshot, Some(client_id));
-                let key = throttle_key(source, caller);
-                self.throttle.admit(&key).map_err(Denied::Throttled)?;
-                let proved = by_secret(caller, secret);
-                self.settle(proved, &key, *method)
+                let key = || throttle_key(source, caller);
+                if !self.throttle.is_idle() {
+                    self.throttle.admit(&key()).map_err(Denied::Throttled)?;
+                }
+                self.settle(by_secret(caller, secret), key, *method)
             }
             Presented::Assertion { assertion, client_id } => {
                 let method = Method::PrivateKeyJwt;
@@ -112,7 +113,7 @@ impl Authenticator {
                 self.throttle.admit(&key).map_err(Denied::Throttled)?;
                 let proved =
                     read.and_then(|jwt| self.by_assertion(snapshot, caller, jwt, *client_id));
-                self.settle(proved, &key, method)
+                self.settle(proved, || key, method)
             }
             Presented::Bearer(token) => self.by_bearer(snapshot, token, source).await,
         }
@@ -121,11 +122,11 @@ impl Authenticator {
     fn settle(
         &self,
         proved: Result<Arc<Caller>, String>,
-        key: &ThrottleKey,
+        key: impl FnOnce() -> ThrottleKey,
         method: Method,
     ) -> Result<Arc<Caller>, Denied> {
         proved.map_err(|why| {
-            self.throttle.failed(key);
+            self.throttle.failed(&key());
             Denied::Invalid { method, why }
         })
     }

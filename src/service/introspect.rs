@@ -79,29 +79,36 @@ impl Introspector {
         &self.cache
     }
 
-    /// Decides what `caller` is told about `token`.
-    pub async fn introspect(
-        &self,
-        snapshot: &Snapshot,
-        caller: &Caller,
-        token: &str,
-    ) -> Result<Verdict, Unavailable> {
+    /// What was decided before about `token` for `caller`; otherwise the question that
+    /// [`Self::decide`] answers. The hot path: never waits, and asks nobody.
+    pub fn recall(&self, caller: &Caller, token: &str) -> Result<Verdict, Question> {
         let question = Question { token: Fingerprint::of(token.as_bytes()), view: caller.view };
         let now = self.clock.now();
         if let Some(body) = self.cache.active(&question, now) {
             return Ok(Verdict::active(body, true));
         }
-        if let Some(reason) = self.cache.refused(&question, now) {
-            return Ok(Verdict::inactive(reason, true));
+        match self.cache.refused(&question, now) {
+            Some(reason) => Ok(Verdict::inactive(reason, true)),
+            None => Err(question),
         }
-        let decide = self.decide(snapshot, caller, token, question);
+    }
+
+    /// Decides what `caller` is told about `token`, which is the one in `question`.
+    pub async fn decide(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        token: &str,
+        question: Question,
+    ) -> Result<Verdict, Unavailable> {
+        let decide = self.decide_alone(snapshot, caller, token, question);
         match self.cache.decide(&question, decide).await? {
             Decided::ByAnother(body) => Ok(Verdict::active(body, true)),
             Decided::Now(verdict) => Ok(verdict),
         }
     }
 
-    async fn decide(
+    async fn decide_alone(
         &self,
         snapshot: &Snapshot,
         caller: &Caller,
@@ -145,9 +152,10 @@ impl Introspector {
         let permission = permitted(&token, caller.client.introspect.as_ref())?;
         let known = known_groups(&*self.groups, &token, self.clock.now()).await;
         let context = Context::new(&token, permission, known.groups(&token), &snapshot.mapping);
-        let body = Bytes::from(
-            serde_json::to_vec(&context.answer()?).map_err(|error| unserialisable(&error))?,
-        );
+        let body =
+            serde_json::to_vec(&context.answer()?).map_err(|error| unserialisable(&error))?;
+        // Kept for long, so without the room that grew beside it.
+        let body = Bytes::from(body.into_boxed_slice());
         let until = token.expires.min(known.until);
         let entry = (self.clock.now() < until).then(|| Entry {
             body: body.clone(),

@@ -1,7 +1,7 @@
 //! Who is let in (§14.9, CA-01…CA-11), and what everybody else is told.
 //!
 //! Not built, and so not here: mutual TLS (A213's proxy headers are ignored, A214), SPIFFE and
-//! Kubernetes tokens (second half of A209), DPoP (A229, A230), the endpoints `/token` and `/revoke`.
+//! Kubernetes tokens (second half of A209), proofs of possession (A229, A230), the endpoints `/token` and `/revoke`.
 
 use serde_json::json;
 use tessera::dev::apps::{GATEWAY, INVOICE_AGENT, PORTAL, REPORTING, TESSERA};
@@ -83,8 +83,8 @@ fn a202_what_is_no_basic_header_is_no_client() {
 fn a203_names_and_secrets_are_form_encoded_first() {
     let world = World::start();
     let token = world.sign(&world.alice());
-    let encoded: String = TYK.1.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    let request = Request::introspect(&[("token", &token)]).basic(("t%79k", &encoded));
+    let encoded: Vec<_> = TYK.1.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let request = Request::introspect(&[("token", &token)]).basic(("t%79k", &encoded.concat()));
     assert!(is_active(&request.send(world.public)), "ERR-05");
     let request = Request::introspect(&[("token", &token)]).basic((TYK.0, "100%"));
     request.send(world.public).assert_error(401, "invalid_client");

@@ -1,6 +1,7 @@
 //! The test suite: one binary, one module for each subject.
 
 #![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, clippy::string_slice, reason = "a test may panic")]
 
 mod architecture;
 mod attacks;

@@ -45,8 +45,8 @@ fn counters_count_and_labels_tell_nothing_personal() {
         r#"tessera_introspections_total{result="active",source="decided"} 1"#,
         r#"tessera_introspections_total{result="inactive",source="decided"} 2"#,
         r#"tessera_client_auth_failures_total{method="client_secret_basic",result="invalid"} 1"#,
-        r#"tessera_introspection_seconds_count 4"#,
-        r#"tessera_cache_entries 1"#,
+        "tessera_introspection_seconds_count 4",
+        "tessera_cache_entries 1",
     ] {
         assert!(text.lines().any(|have| have == line), "{line}\n{text}");
     }

@@ -32,10 +32,11 @@ fn a110_a111_a113_an_audience_is_compared_exactly() {
         json!(format!("api://{orders}")),
         json!(format!("{orders} {}", BILLING.uri)),
     ];
-    let tokens = values.into_iter().map(|value| world.alice().claim("aud", value)).collect();
-    all_refused(&world, "A111 A113", named(tokens, &world));
+    let tokens: Vec<_> =
+        values.into_iter().map(|value| world.alice().claim("aud", value)).collect();
+    all_refused(&world, "A111 A113", named(&tokens, &world));
     let billing = world.alice_v1().claim("aud", "api://billing/");
-    all_refused(&world, "A113", named(vec![billing], &world));
+    all_refused(&world, "A113", named(&[billing], &world));
 }
 
 #[test]

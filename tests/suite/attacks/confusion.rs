@@ -44,7 +44,7 @@ fn a135_a136_events_are_no_tokens() {
         world.alice().header("typ", "logout+jwt").claim("events", logout),
         world.alice().header("typ", "secevent+jwt").claim("events", security),
     ];
-    all_refused(&world, "A135 A136", named(tokens, &world));
+    all_refused(&world, "A135 A136", named(&tokens, &world));
 }
 
 #[test]

@@ -142,11 +142,11 @@ fn a60_a61_a62_size_has_bounds() {
     let open = |member: String| with_payload(&world, |text| text.replacen('{', &member, 1));
     let deep = format!("{{\"x\":{}{},", "[".repeat(6_000), "]".repeat(6_000));
     let little_too_deep = format!("{{\"x\":{}{},", "[".repeat(16), "]".repeat(16));
-    let wide: String = (0..600).map(|number| format!("\"m{number}\":1,")).collect();
+    let wide = (0..600).map(|number| format!("\"m{number}\":1")).collect::<Vec<_>>().join(",");
     let tokens = [
         ("depth 6000".to_owned(), open(deep)),
         ("depth 17".to_owned(), open(little_too_deep)),
-        ("600 members".to_owned(), open(format!("{{{wide}"))),
+        ("600 members".to_owned(), open(format!("{{{wide},"))),
         ("32 KiB".to_owned(), open(format!("{{\"x\":\"{}\",", "x".repeat(25 * 1024)))),
     ];
     all_refused(&world, "A60 A61 A62", tokens);

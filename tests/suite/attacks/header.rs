@@ -24,9 +24,9 @@ fn a30_a31_a32_a_token_never_says_where_its_key_is() {
     let sources: [(&str, Value); 6] = [
         ("jwk", own.jwk()),
         ("jku", place.clone().into()),
-        ("jku", format!("{}@{}", world.entra.authority(), &place[7..]).into()),
+        ("jku", format!("{}@{}", world.entra.authority(), trap.local_addr().unwrap()).into()),
         ("jku", format!("{}/redirect?to={place}", world.entra.authority()).into()),
-        ("x5u", place.clone().into()),
+        ("x5u", place.into()),
         ("x5c", certificate),
     ];
     let tokens = sources.into_iter().flat_map(|(name, value)| {

@@ -90,7 +90,7 @@ fn a95_a96_the_tenant_is_one_exact_guid() {
         Value::Null,
     ];
     tokens.extend(values.into_iter().map(|value| world.alice().claim("tid", value)));
-    all_refused(&world, "A96", named(tokens, &world));
+    all_refused(&world, "A96", named(&tokens, &world));
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a100_a101_version_and_cloud_belong_to_the_issuer() {
     tokens.extend(
         clouds.map(|cloud| world.alice().claim("iss", format!("{cloud}/{HOME_TENANT}/v2.0"))),
     );
-    all_refused(&world, "A100 A101", named(tokens, &world));
+    all_refused(&world, "A100 A101", named(&tokens, &world));
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a102_issuer_and_subject_are_texts() {
         tokens.extend(values.map(|value| world.alice().claim(claim, value)));
         tokens.push(world.alice().without(claim));
     }
-    all_refused(&world, "A102", named(tokens, &world));
+    all_refused(&world, "A102", named(&tokens, &world));
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn all_refused(world: &World, row: &str, tokens: impl IntoIterator<Item = (Strin
 const INACTIVE: (u16, &str) = (200, r#"{"active":false}"#);
 
 /// Names for the constructions of a row.
-fn named(tokens: Vec<TokenBuilder>, world: &World) -> Vec<(String, String)> {
+fn named(tokens: &[TokenBuilder], world: &World) -> Vec<(String, String)> {
     let sign =
         |token: &TokenBuilder| (String::from_utf8(token.payload()).unwrap(), world.sign(token));
     tokens.iter().map(sign).collect()

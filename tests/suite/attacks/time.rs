@@ -28,8 +28,9 @@ fn a70_a71_a72_a74_a75_the_expiry_is_a_plausible_number() {
         json!(1e18),
         (NOW + 49 * 3600).into(),
     ];
-    let tokens = values.into_iter().map(|value| world.alice().claim("exp", value)).collect();
-    all_refused(&world, "A71 A72 A74 A75", named(tokens, &world));
+    let tokens: Vec<_> =
+        values.into_iter().map(|value| world.alice().claim("exp", value)).collect();
+    all_refused(&world, "A71 A72 A74 A75", named(&tokens, &world));
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn a80_the_other_times_are_numbers_too() {
         }
     }
     tokens.push(world.alice().claim("iat", NOW + 50).claim("exp", NOW + 40));
-    all_refused(&world, "A80", named(tokens, &world));
+    all_refused(&world, "A80", named(&tokens, &world));
     let huge = with_payload(&world, |text| {
         text.replacen(&format!("\"iat\":{NOW}"), "\"iat\":99999999999999999999999", 1)
     });
