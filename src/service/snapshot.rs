@@ -16,10 +16,11 @@ use crate::protocol::ids::{ClientId, Guid};
 /// Names what one client may see under one configuration. Never used twice in a process, so an
 /// answer kept under another configuration is never found again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(test, derive(Default))]
 pub struct ViewId(u64);
 
 impl ViewId {
-    fn next() -> Self {
+    pub(super) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }

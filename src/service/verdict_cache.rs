@@ -151,3 +151,106 @@ pub enum Decided<T> {
     /// This one.
     Now(T),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::dev::keys::SigningKey;
+    use crate::protocol::jwk::{KeySet, KeyUse};
+    use crate::protocol::time::Seconds;
+    use crate::service::snapshot::ViewId;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_795_435_200);
+
+    fn key() -> Arc<VerificationKey> {
+        let key = SigningKey::pooled("verdicts").unwrap().jwk();
+        let document = serde_json::json!({ "keys": [key] }).to_string();
+        let key =
+            Arc::clone(&KeySet::parse(document.as_bytes(), KeyUse::Client).unwrap().keys()[0]);
+        key.trust_until(NOW.plus(Seconds::hours(1)));
+        key
+    }
+
+    fn question(token: usize) -> Question {
+        Question { token: Fingerprint::of(&token.to_be_bytes()), view: ViewId::default() }
+    }
+
+    fn entry(bytes: usize) -> Entry {
+        let body = Bytes::from(vec![b'x'; bytes]);
+        Entry { body, until: NOW.plus(Seconds::minutes(1)), key: key() }
+    }
+
+    async fn keep(cache: &VerdictCache, token: usize, entry: Entry) {
+        let decided = async { Ok::<_, ()>(((), Some(entry))) };
+        cache.decide(&question(token), decided).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn memory_is_bounded_in_bytes_whatever_is_asked() {
+        let cache = VerdictCache::new(256 * 1024);
+        for token in 0..5_000 {
+            keep(&cache, token, entry(1024)).await;
+        }
+        assert!(cache.bytes() <= 256 * 1024, "{}", cache.bytes());
+        assert!(cache.len() > 100, "and it is used: {}", cache.len());
+    }
+
+    #[tokio::test]
+    async fn an_entry_ends_at_its_moment_and_with_its_view() {
+        let cache = VerdictCache::new(1024 * 1024);
+        keep(&cache, 1, entry(10)).await;
+        assert!(cache.active(&question(1), NOW.plus(Seconds::new(59))).is_some());
+        let other = Question { view: ViewId::next(), ..question(1) };
+        assert!(cache.active(&other, NOW).is_none(), "A242, A249");
+        let distrusted = entry(10);
+        keep(&cache, 2, distrusted.clone()).await;
+        assert!(cache.active(&question(2), NOW).is_some());
+        distrusted.key.trust_until(NOW);
+        assert!(cache.active(&question(2), NOW).is_none(), "A250");
+        assert!(cache.active(&question(1), NOW.plus(Seconds::minutes(1))).is_none(), "A246");
+        assert!(cache.is_empty(), "what has ended is not kept");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_remembered_until_its_moment() {
+        let cache = VerdictCache::new(1024 * 1024);
+        let until = NOW.plus(Seconds::new(5));
+        cache.refuse(question(1), Refused { reason: Reason::Expired, until });
+        assert_eq!(cache.refused(&question(1), NOW), Some(Reason::Expired));
+        assert_eq!(cache.refused(&question(1), until), None, "A245");
+    }
+
+    #[tokio::test]
+    async fn many_who_ask_at_once_cause_one_decision() {
+        let cache = VerdictCache::new(1024 * 1024);
+        let decisions = AtomicUsize::new(0);
+        let asked = question(1);
+        let ask = || {
+            cache.decide(&asked, async {
+                tokio::task::yield_now().await;
+                decisions.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, ()>(((), Some(entry(10))))
+            })
+        };
+        let answers = futures_util::future::join_all((0..100).map(|_| ask())).await;
+        assert_eq!(decisions.load(Ordering::Relaxed), 1);
+        let others = answers.iter().filter(|answer| matches!(answer, Ok(Decided::ByAnother(_))));
+        assert_eq!(others.count(), 99);
+    }
+
+    #[tokio::test]
+    async fn who_waited_for_a_failure_decides_alone() {
+        let cache = VerdictCache::new(1024 * 1024);
+        let asked = question(1);
+        let failing = cache.decide(&asked, async {
+            tokio::task::yield_now().await;
+            Err::<((), Option<Entry>), _>("outage")
+        });
+        let working = cache.decide(&asked, async { Ok::<_, &str>(((), Some(entry(10)))) });
+        let (failed, worked) = tokio::join!(failing, working);
+        assert_eq!(failed.err(), Some("outage"));
+        assert!(worked.is_ok(), "an outage is not shared as an answer");
+    }
+}

@@ -14,6 +14,7 @@ mod introspection;
 mod kinds_of_token;
 mod metrics;
 mod outages;
+mod properties;
 mod reasons;
 mod signed_answers;
 mod support;

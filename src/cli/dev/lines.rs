@@ -43,6 +43,7 @@ impl World<'_> {
             ("Alice, a gold customer: active, with Tyk policies", self.introspect(&alice())),
             ("Her token, tampered with: {\"active\":false} and nothing else", self.tampered()),
             ("Why? For the operator only", self.explain_tampered()),
+            ("The same from the command line", self.explain_by_command()),
             ("A v1 token", self.introspect(&self.user(&ALICE, &PORTAL, BILLING))),
             ("Bob, a guest", self.introspect(&self.user(&BOB, &PORTAL, ORDERS))),
             (
@@ -119,6 +120,13 @@ impl World<'_> {
 
     fn explain_tampered(&self) -> String {
         self.explain(&self.tampered_token())
+    }
+
+    fn explain_by_command(&self) -> String {
+        let own = std::env::current_exe()
+            .map_or_else(|_unknown| "tessera".to_owned(), |path| path.display().to_string());
+        let port = self.authority.rsplit(':').next().unwrap_or_default();
+        format!("'{own}' explain --dev --tenant-port {port} {}", self.tampered_token())
     }
 
     fn as_gateway(&self) -> String {
