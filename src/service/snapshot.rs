@@ -16,7 +16,6 @@ use crate::protocol::ids::{ClientId, Guid};
 /// Names what one client may see under one configuration. Never used twice in a process, so an
 /// answer kept under another configuration is never found again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(test, derive(Default))]
 pub struct ViewId(u64);
 
 impl ViewId {

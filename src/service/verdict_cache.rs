@@ -154,6 +154,7 @@ pub enum Decided<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
@@ -163,6 +164,7 @@ mod tests {
     use crate::service::snapshot::ViewId;
 
     const NOW: UnixTime = UnixTime::from_seconds(1_795_435_200);
+    static VIEW: LazyLock<ViewId> = LazyLock::new(ViewId::next);
 
     fn key() -> Arc<VerificationKey> {
         let key = SigningKey::pooled("verdicts").unwrap().jwk();
@@ -174,7 +176,7 @@ mod tests {
     }
 
     fn question(token: usize) -> Question {
-        Question { token: Fingerprint::of(&token.to_be_bytes()), view: ViewId::default() }
+        Question { token: Fingerprint::of(&token.to_be_bytes()), view: *VIEW }
     }
 
     fn entry(bytes: usize) -> Entry {
