@@ -23,6 +23,7 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path loadtest/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --manifest-path loadtest/Cargo.toml -- -D warnings
 
 unit:
 	$(CARGO) test --locked

@@ -13,6 +13,7 @@ use super::accept;
 use super::problem::Problem;
 use super::public::Public;
 use super::{answer, body, request_id};
+use crate::domain::rejection::safe;
 use crate::ports::Unavailable;
 use crate::protocol::client_auth::{Method, Presented, PresentedError, presented};
 use crate::protocol::introspection::SIGNED_MEDIA_TYPE;
@@ -113,8 +114,23 @@ fn denial(public: &Public, presented: &Presented<'_>, denied: &Denied) -> Proble
     };
     let method = presented.method();
     public.metrics.not_authenticated(method, result);
-    tracing::warn!(method = method.as_str(), result = <&str>::from(result), why = %denied, "caller refused");
+    let (client, why) = (claimed_name(presented), denied.to_string());
+    // Who goes on after being throttled is counted, but cannot fill the log.
+    if result == Authentication::Throttled {
+        tracing::debug!(method = method.as_str(), client, why, "caller refused");
+    } else {
+        tracing::warn!(method = method.as_str(), client, why, "caller refused");
+    }
     problem
+}
+
+/// The name that the caller gave itself, as it may be shown.
+fn claimed_name(presented: &Presented<'_>) -> Option<String> {
+    match presented {
+        Presented::Secret { client_id, .. } => Some(safe(client_id)),
+        Presented::Assertion { client_id, .. } => client_id.map(safe),
+        Presented::Bearer(_) => None,
+    }
 }
 
 fn unavailable(request: &HttpRequest, outage: &Unavailable) -> Problem {

@@ -19,7 +19,7 @@ use crate::protocol::time::UnixTime;
 #[derive(Debug, thiserror::Error)]
 pub enum Denied {
     /// The credentials prove nothing; why is for the operator only.
-    #[error("{method:?}: {why}")]
+    #[error("{why}")]
     Invalid {
         /// How the caller tried.
         method: Method,

@@ -137,12 +137,24 @@ fn serve_answers_for_an_issuer_at_another_address_and_stops_in_order() {
     assert_eq!(body["active"], true, "{body}");
     assert_eq!(body["policies"][0], "gold");
     ask(&tampered(&token)).assert_inactive();
+    let forging = entra.issuer(HOME_TENANT).delegated(&PORTAL, &ALICE, &ORDERS, &["orders.read"]);
+    let forging =
+        forging.header("kid", "x\r\n{\"level\":\"ERROR\",\"message\":\"forged\"}\u{1b}[31m");
+    ask(&entra.sign(&forging).unwrap()).assert_inactive();
     process.0.stderr = None;
     let (code, _) = process.terminate();
     assert_eq!(code, Some(0), "SIGTERM is an orderly end");
     let mut rest = String::new();
     lines.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("\"reason\":\"signature_invalid\""), "{rest}");
+    for line in rest.lines() {
+        let line: Value =
+            serde_json::from_str(line).unwrap_or_else(|_| panic!("A35, A226: {line}"));
+        assert_ne!(line["message"], "forged", "A35, A226");
+        if line["message"] == "token refused" {
+            assert!(line["span"]["request_id"].is_string(), "a refusal can be found again: {line}");
+        }
+    }
     assert!(rest.lines().last().unwrap().contains("stopped"), "{rest}");
     assert!(!rest.contains(SECRET) && !rest.contains(&token[..40]), "no secret, no token");
 }
