@@ -11,6 +11,7 @@ use crate::domain::assertion;
 use crate::ports::{Clock, ReplayGuard, Throttle, ThrottleKey, Unavailable};
 use crate::protocol::client_auth::{Method, Presented};
 use crate::protocol::ids::{ClientId, Fingerprint, SecretDigest};
+use crate::protocol::json::Json;
 use crate::protocol::jwk::VerificationKey;
 use crate::protocol::jws::{Header, UnverifiedJwt};
 use crate::protocol::time::UnixTime;
@@ -166,7 +167,7 @@ impl Authenticator {
         if let Some(caller) = known {
             return Ok(caller);
         }
-        let throttle = throttle_key(source, None);
+        let throttle = throttle_key(source, claimed_caller(snapshot, token));
         self.throttle.admit(&throttle).map_err(Denied::Throttled)?;
         let invalid = |why: String| {
             self.throttle.failed(&throttle);
@@ -199,8 +200,16 @@ fn named<'s>(snapshot: &'s Snapshot, id: Option<&str>) -> Option<&'s Arc<Caller>
     id.and_then(|id| id.parse().ok()).and_then(|id| snapshot.caller(&id))
 }
 
+/// The client that a bearer token says it belongs to, before it is believed: only to count its
+/// failure where it cannot shut out other applications behind the same address (A231).
+fn claimed_caller<'s>(snapshot: &'s Snapshot, token: &str) -> Option<&'s Arc<Caller>> {
+    let jwt = UnverifiedJwt::parse(token).ok()?;
+    let app = |name| jwt.unverified_claims().get(name).and_then(Json::as_str)?.parse().ok();
+    ["azp", "appid"].into_iter().find_map(app).and_then(|app| snapshot.caller_of_app(app))
+}
+
 /// Failures count for one client at one address, so that nobody locks out others (A231); all
-/// unknown names of one address count together.
+/// failures of one address that name no client count together.
 fn throttle_key(source: IpAddr, caller: Option<&Arc<Caller>>) -> ThrottleKey {
     let name = caller.map_or("", |caller| caller.client.id.as_str());
     ThrottleKey(Fingerprint::of(format!("{source} {name}").as_bytes()))

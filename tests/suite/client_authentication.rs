@@ -70,6 +70,39 @@ fn a201_an_unknown_name_and_a_wrong_secret_look_the_same() {
 }
 
 #[test]
+fn a201_headers_and_ways_look_the_same_too() {
+    let world = World::start();
+    let basic = |pair| Request::introspect(&[("token", "x")]).basic(pair).send(world.public);
+    let post = |pair| world.introspect_as(pair, "x");
+    let sign = |id, key: &SigningKey| {
+        TokenBuilder::client_assertion(id, ISSUER, id, START).sign(key).unwrap()
+    };
+    let (own, stranger) = (assertion_key(), SigningKey::pooled("stranger").unwrap());
+    let refusals = [
+        basic(("nobody-at-all", TYK.1)),
+        basic((TYK.0, "wrong")),
+        basic((SIGNER, "no secret")),
+        basic(("not a name!", "x")),
+        post(("nobody-at-all", TYK.1)),
+        post((TYK.0, "wrong")),
+        post(("gateway", "no secret")),
+        asserted(&world, &sign("nobody-at-all", &own), &[]),
+        asserted(&world, &sign(TYK.0, &own), &[]),
+        asserted(&world, &sign(SIGNER, &stranger), &[]),
+    ];
+    let seen = |answer: &Answer| {
+        answer.assert_error(401, "invalid_client");
+        let mut names = answer.names();
+        names.retain(|name| !["date", "x-request-id"].contains(&name.as_str()));
+        let value = |name: &String| (name.clone(), answer.all(name).join("|"));
+        (names.iter().map(value).collect::<Vec<_>>(), answer.bytes().to_vec())
+    };
+    for (number, answer) in refusals.iter().enumerate() {
+        assert_eq!(seen(answer), seen(&refusals[0]), "A201: refusal {number}");
+    }
+}
+
+#[test]
 fn a202_what_is_no_basic_header_is_no_client() {
     let world = World::start();
     for value in ["Basic", "Basic !!!", "Basic Zm9v", "Basic /zo/", "Digest x", "Bearer", "basic "]
@@ -104,11 +137,18 @@ fn a204_a205_a206_a207_there_is_one_way_at_a_time() {
     let twice = Request::introspect(&[("token", "x")]).basic(TYK);
     twice.clone().basic(TYK).send(world.public).assert_error(400, "invalid_request");
     twice.bearer("x").send(world.public).assert_error(400, "invalid_request");
+    let own = world.sign(&gateway(&world));
+    let bearer = Request::introspect(&[("token", "x")]).bearer(&own);
+    bearer.bearer(&own).send(world.public).assert_error(400, "invalid_request");
+    let beside_post = post(TYK.0, TYK.1).bearer(&own).send(world.public);
+    beside_post.assert_error(400, "invalid_request");
     let signed = assertion("one").sign(&assertion_key()).unwrap();
     let fields = [("token", "x"), ("client_assertion", &signed)];
     let typed = [&fields[..], &[("client_assertion_type", JWT_BEARER)]].concat();
     let with_basic = Request::introspect(&typed).basic(TYK);
     with_basic.send(world.public).assert_error(401, "invalid_client");
+    let with_bearer = Request::introspect(&typed).bearer(&own);
+    with_bearer.send(world.public).assert_error(401, "invalid_client");
     asserted(&world, &signed, &[("client_secret", TYK.1)]).assert_error(401, "invalid_client");
     asserted(&world, &signed, &[("client_id", TYK.0)]).assert_error(401, "invalid_client");
     let same = [("client_id", SIGNER)];
@@ -196,6 +236,68 @@ fn a211_a134_an_assertion_is_signed_by_the_clients_own_key() {
 }
 
 #[test]
+fn a212_ca_01_an_assertion_has_a_type_and_is_one_jwt() {
+    let world = World::start();
+    let signed = assertion("one").sign(&assertion_key()).unwrap();
+    let (shouted, two) = (JWT_BEARER.to_uppercase(), format!("{signed} {signed}"));
+    let bad = [
+        ("no type", vec![("client_assertion", &*signed)]),
+        ("no assertion", vec![("client_assertion_type", JWT_BEARER)]),
+        ("another case", vec![("client_assertion", &signed), ("client_assertion_type", &shouted)]),
+        ("two", vec![("client_assertion", &two), ("client_assertion_type", JWT_BEARER)]),
+    ];
+    for (what, mut fields) in bad {
+        fields.push(("token", "x"));
+        let answer = Request::introspect(&fields).send(world.public);
+        assert_eq!(answer.status, 401, "A212 {what}");
+        answer.assert_error(401, "invalid_client");
+    }
+    assert!(is_active(&asserted(&world, &signed, &[])), "A212: none of them used it up");
+}
+
+#[test]
+fn a211_a209_clients_share_neither_keys_nor_ids() {
+    let other = SigningKey::pooled("other-client").unwrap();
+    let keys = json!({ "keys": [other.jwk()] });
+    let client = format!("  other-signer: {{ jwks: {keys} }}\nmapping:\n");
+    let world = World::configured(|usual| usual.replacen("mapping:\n", &client, 1));
+    let by_other = |jti| TokenBuilder::client_assertion("other-signer", ISSUER, jti, START);
+    let own = assertion_key();
+    let bad = [
+        ("its key", assertion("a").sign(&other)),
+        ("its key under our name", assertion("b").sign(&other.named(own.kid()))),
+        ("our key for it", by_other("c").sign(&own)),
+    ];
+    for (what, signed) in bad {
+        let answer = asserted(&world, &signed.unwrap(), &[]);
+        assert_eq!(answer.status, 401, "A211 {what}");
+        answer.assert_error(401, "invalid_client");
+    }
+    asserted(&world, &by_other("same").sign(&other).unwrap(), &[]).assert_inactive();
+    let same = assertion("same").sign(&own).unwrap();
+    assert!(is_active(&asserted(&world, &same, &[])), "A209: a `jti` belongs to one client");
+}
+
+#[test]
+fn ca_09_a_key_is_found_by_its_thumbprint_too() {
+    const THUMBPRINT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+    let (plain, mut printed) = (assertion_key().jwk(), assertion_key().jwk());
+    printed["x5t#S256"] = THUMBPRINT.into();
+    let world =
+        World::configured(|usual| usual.replacen(&plain.to_string(), &printed.to_string(), 1));
+    let by = |jti, thumbprint: &str| {
+        let token = assertion(jti).without_header("kid").header("x5t#S256", thumbprint);
+        token.sign(&assertion_key()).unwrap()
+    };
+    assert!(is_active(&asserted(&world, &by("1", THUMBPRINT), &[])), "CA-09");
+    let unknown = by("2", &THUMBPRINT.replace('0', "A"));
+    asserted(&world, &unknown, &[]).assert_error(401, "invalid_client");
+    let contradicting = assertion("3").header("kid", "unknown").header("x5t#S256", THUMBPRINT);
+    let contradicting = contradicting.sign(&assertion_key()).unwrap();
+    asserted(&world, &contradicting, &[]).assert_error(401, "invalid_client");
+}
+
+#[test]
 fn an_application_authenticates_with_its_own_entra_token() {
     let world = World::start();
     let (bearer, token) = (world.sign(&gateway(&world)), world.sign(&world.alice()));
@@ -252,4 +354,26 @@ fn a231_int_24_guessing_is_slowed_and_nobody_else_is() {
     assert!(is_active(&other), "A231: other clients are unaffected");
     world.clock.advance(Seconds::new(wait));
     assert!(is_active(&guess(TYK.1)), "after the wait the right secret lets in");
+}
+
+#[test]
+fn a231_bad_bearer_tokens_shut_out_nobody_else_at_the_same_address() {
+    let world = World::start();
+    let token = world.sign(&world.alice());
+    let ask =
+        |bearer: &str| Request::introspect(&[("token", &token)]).bearer(bearer).send(world.public);
+    let nameless = (0..1000).find(|n| ask(&format!("guess-{n}")).status == 429);
+    assert!(nameless.is_some(), "A231: guessing goes on unhindered");
+    assert!(is_active(&ask(&world.sign(&gateway(&world)))), "A231: after guesses that name nobody");
+    let forged = |n: usize| gateway(&world).claim("uti", n).sign(&assertion_key()).unwrap();
+    let refused = (0..1000).map(|n| ask(&forged(n))).find(|answer| answer.status == 429);
+    let refused = refused.expect("A231: forging goes on unhindered");
+    refused.assert_error(429, "temporarily_unavailable");
+    let agent = world.entra.issuer(HOME_TENANT).app_only(&INVOICE_AGENT, &TESSERA);
+    assert!(is_active(&ask(&world.sign(&agent))), "A231: after tokens that name the gateway");
+    assert!(is_active(&world.introspect(&token)), "A231: clients with a secret");
+    let wait = refused.header("retry-after").unwrap().parse().unwrap();
+    world.clock.advance(Seconds::new(wait));
+    let own = world.sign(&gateway(&world).claim("uti", "later"));
+    assert!(is_active(&ask(&own)), "after the wait the right token lets in");
 }
