@@ -119,6 +119,20 @@ fn a223_smuggling_ends_the_connection() {
         format!("{head}{form} folded: x\r\nContent-Length: 0\r\n\r\n{second}"),
         format!("{head}{form}Transfer-Encoding: chunked\r\n\r\nxyz\r\n{second}"),
         format!("{head}{form}Transfer-Encoding: xchunked\r\n\r\n{second}"),
+        format!("{head}{form}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n{second}"),
+        format!("{head}{form}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n{second}"),
+        format!("{head}{form}Transfer-Encoding: \u{b}chunked\r\n\r\n0\r\n\r\n{second}"),
+        format!("{head}{form}Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n{second}"),
+        format!("{head}{form}Transfer-Encoding: chunked\r\n\r\n0\n\n{second}"),
+        format!(
+            "{head}{form}Transfer-Encoding: chunked\r\n\r\n5;a\nb\r\naaaaa\r\n0\r\n\r\n{second}"
+        ),
+        format!("{head}{form}Transfer-Encoding: chunked\r\n\r\nffffffffffffffff1\r\n{second}"),
+        format!("{head}{form}Content-Length: 5\r\nContent-Length: 5\r\n\r\naaaaa{second}"),
+        format!("{head}{form}Content-Length: 5, 5\r\n\r\naaaaa{second}"),
+        format!("{head}{form}Content-Length: -5\r\n\r\n{second}"),
+        format!("{head}{form}X-A: b\rContent-Length: 5\r\n\r\naaaaa{second}"),
+        format!("{head}{form}Host: y\r\nContent-Length: 0\r\n\r\n{second}"),
     ];
     for request in requests {
         let mut stream = TcpStream::connect(world.public).unwrap();
@@ -134,7 +148,7 @@ fn a223_smuggling_ends_the_connection() {
 #[test]
 fn a224_int_05_methods_are_what_they_are() {
     let world = World::start();
-    for method in ["GET", "PUT", "DELETE", "OPTIONS", "PATCH", "HEAD"] {
+    for method in ["GET", "PUT", "DELETE", "OPTIONS", "PATCH", "HEAD", "TRACE", "post"] {
         let request = Request::get("/introspect").method(method);
         let answer = request.header("X-HTTP-Method-Override", "POST").send(world.public);
         assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")), "A224 {method}");

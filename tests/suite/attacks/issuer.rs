@@ -9,7 +9,7 @@ use tessera::domain::rejection::Reason;
 use tessera::domain::tenant::PERSONAL_ACCOUNTS;
 
 use super::{all_refused, named, with_claim};
-use crate::support::{World, and_partner};
+use crate::support::{ISSUER, World, and_partner};
 
 #[test]
 fn a90_a91_an_unknown_issuer_is_never_asked() {
@@ -160,6 +160,16 @@ fn a102_issuer_and_subject_are_texts() {
         tokens.push(world.alice().without(claim));
     }
     all_refused(&world, "A102", named(&tokens, &world));
+}
+
+#[test]
+fn a103_our_own_name_is_no_issuer_of_entra_tokens() {
+    let world = World::start();
+    let ours = world.alice().claim("iss", ISSUER);
+    world.assert_refused(&world.sign(&ours), Reason::IssuerMismatch);
+    let v1 = world.alice_v1().claim("iss", ISSUER);
+    let tokens = [ours.clone().header("typ", "at+jwt"), ours.without("tid"), v1];
+    all_refused(&world, "A103", named(&tokens, &world));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Each test carries the number of its row in the attack matrix. Rows that need what is not built
 //! here: A12–A17 and A20 (no issuer has elliptic or small-exponent keys: such keys are refused when
 //! a key set is read, see A24–A26), A16 and A56's second half (revocation), A82 and A131, A133,
-//! A144 (exchange), A84 and A142 (events), A103, A132 (tokens of our own).
+//! A144 (exchange), A84 and A142 (events), A132 (tokens of our own).
 
 mod algorithm;
 mod audience;
