@@ -84,6 +84,14 @@ pub struct IssuerStatus {
     pub last_error: Option<String>,
 }
 
+/// Whether every one of `issuers` has a set that may be trusted.
+///
+/// A replica that cannot yet answer for all its tenants leaves the requests to those that can.
+/// A set is trusted for long (`max_stale`), so an outage does not make running ones unready.
+pub fn ready(issuers: &[IssuerStatus]) -> bool {
+    issuers.iter().all(|issuer| issuer.trusted)
+}
+
 /// The key sets of the configured issuers. Fetches only from configured authorities.
 #[async_trait]
 pub trait IssuerKeys: Send + Sync + std::fmt::Debug {
@@ -102,14 +110,6 @@ pub trait IssuerKeys: Send + Sync + std::fmt::Debug {
 
     /// How each configured issuer is doing at `now`, in order.
     fn status(&self, now: UnixTime) -> Vec<IssuerStatus>;
-
-    /// Whether every configured issuer has a set that may be trusted at `now`.
-    ///
-    /// A replica that cannot yet answer for all its tenants leaves the requests to those that can.
-    /// A set is trusted for long (`max_stale`), so an outage does not make running ones unready.
-    fn ready(&self, now: UnixTime) -> bool {
-        self.status(now).iter().all(|issuer| issuer.trusted)
-    }
 }
 
 /// The groups of principals whose token does not list them. Called only for tenants with Graph
@@ -145,7 +145,7 @@ pub trait ReplayGuard: Send + Sync + std::fmt::Debug {
 
 /// Slows down those who guess.
 pub trait Throttle: Send + Sync + std::fmt::Debug {
-    /// Whether nobody has failed lately: then everybody may try.
+    /// Whether nobody has failed yet: then everybody may try, without being looked up.
     fn is_idle(&self) -> bool;
 
     /// Whether `key` may try now; otherwise the seconds to wait.

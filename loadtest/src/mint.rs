@@ -5,7 +5,7 @@ use std::thread;
 use anyhow::Context as _;
 use serde_json::json;
 use tessera::dev::apps::{ORDERS, PORTAL};
-use tessera::dev::people::{ALICE, HOME_TENANT};
+use tessera::dev::people::{ALICE, GOLD_CUSTOMERS, HOME_TENANT};
 use tessera::dev::server::Running;
 
 /// The secret of the one client.
@@ -14,8 +14,8 @@ pub(crate) const SECRET: &str = "loadtest-secret-4c9e1b7a6d2f8035e1a9";
 /// Signs `count` different tokens on every core.
 pub(crate) fn tokens(entra: &Running, count: usize) -> anyhow::Result<Vec<String>> {
     let key = entra.signing_key();
-    let groups: Vec<_> =
-        (0..8).map(|n| format!("7d6f1c0e-2f0d-4a59-9a54-5b3f0a4c0f{n:02x}")).collect();
+    let others = (1..8).map(|n| format!("9e000000-0000-4000-8000-{n:012x}"));
+    let groups: Vec<_> = std::iter::once(GOLD_CUSTOMERS.to_owned()).chain(others).collect();
     let base = entra
         .issuer(HOME_TENANT)
         .delegated(&PORTAL, &ALICE, &ORDERS, &["orders.read", "orders.write"])
@@ -41,25 +41,4 @@ pub(crate) fn tokens(entra: &Running, count: usize) -> anyhow::Result<Vec<String
         }
         Ok(all)
     })
-}
-
-/// tessera's configuration for these tokens.
-pub(crate) fn configuration(authority: &str) -> String {
-    format!(
-        r#"
-issuer: https://sts.example.com
-listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0" }}
-entra:
-  - tenant: {HOME_TENANT}
-    authority: {authority}
-    audiences: [{}]
-clients:
-  tyk: {{ secret: "${{env:TYK_SECRET}}", introspect: {{ audiences: [{}] }} }}
-mapping:
-  - name: gold-customers
-    when: {{ groups: [7d6f1c0e-2f0d-4a59-9a54-5b3f0a4c0f01] }}
-    grant: {{ policies: [gold], scopes: [orders.export] }}
-"#,
-        ORDERS.client_id, ORDERS.client_id
-    )
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use tessera::adapters::clock::SystemClock;
+use tessera::dev::configuration::for_orders;
 use tessera::dev::server::Running;
 use tessera::dev::tenant::{FakeEntra, KeySupply, Options};
 
@@ -100,7 +101,7 @@ fn bare_checks(entra: &Running, tokens: &[String]) -> anyhow::Result<f64> {
 
 fn start_tessera(plan: &Plan, entra: &Running, folder: &std::path::Path) -> anyhow::Result<Server> {
     let file = folder.join("tessera.yaml");
-    std::fs::write(&file, mint::configuration(entra.authority()))?;
+    std::fs::write(&file, for_orders(entra.authority()))?;
     let find = |line: &str| -> Option<SocketAddr> {
         let started: serde_json::Value = serde_json::from_str(line).ok()?;
         started.get("public")?.as_str()?.parse().ok()

@@ -69,11 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
 }
 
 fn caller<'s>(snapshot: &'s Snapshot, name: Option<&str>) -> Result<&'s Arc<Caller>, Failure> {
-    let found = match name {
-        Some(name) => name.parse().ok().and_then(|id| snapshot.caller(&id)),
-        None => snapshot.first_introspector(),
-    };
-    found.ok_or_else(|| {
+    snapshot.asked_as(name).ok_or_else(|| {
         Failure::Usage(match name {
             Some(name) => format!("--client {name}: no client of this name is configured"),
             None => "no client may introspect; name one with --client".to_owned(),

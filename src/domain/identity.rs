@@ -129,14 +129,5 @@ impl<'t> Context<'t> {
 
 /// What the mapping rules look at in `token`.
 pub fn facts<'t>(token: &'t ValidToken, groups: Option<&'t [String]>) -> Facts<'t> {
-    let subject = &token.subject;
-    Facts {
-        app: subject.app,
-        claims: token.signed.claims(),
-        groups,
-        principal_type: subject.kind,
-        roles: &subject.roles,
-        scopes: &subject.scopes,
-        tenant: subject.principal.tenant,
-    }
+    token.subject.facts(token.signed.claims(), groups)
 }

@@ -1,6 +1,7 @@
 //! Whom an Entra access token speaks for, and that it is an access token at all (ENT-07).
 
 use super::claims::{self, malformed, missing, strings, text};
+use super::mapping::Facts;
 use super::principal::{PrincipalId, PrincipalType};
 use super::rejection::{Reason, Rejection};
 use super::tenant::{IssuerId, TokenVersion};
@@ -42,6 +43,20 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// What the mapping rules look at: this subject, all `claims` of its token, and its `groups`,
+    /// which may have been told by somebody else than the token.
+    pub fn facts<'a>(&'a self, claims: &'a Object, groups: Option<&'a [String]>) -> Facts<'a> {
+        Facts {
+            app: self.app,
+            claims,
+            groups,
+            principal_type: self.kind,
+            roles: &self.roles,
+            scopes: &self.scopes,
+            tenant: self.principal.tenant,
+        }
+    }
+
     /// Reads the identity in verified claims of `issuer`.
     pub fn of(claims: &Object, issuer: IssuerId) -> Result<Self, Rejection> {
         refuse_other_kinds(claims)?;

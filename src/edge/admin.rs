@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::{answer, body};
-use crate::ports::{Clock, GroupDirectory, IssuerKeys, IssuerStatus};
+use crate::ports::{Clock, GroupDirectory, IssuerKeys, IssuerStatus, ready};
 use crate::protocol::time::UnixTime;
 use crate::service::explain::explain;
 use crate::service::introspect::Introspector;
@@ -58,9 +58,8 @@ async fn livez(request: HttpRequest) -> HttpResponse {
 
 /// Whether tokens of every configured tenant can be answered for.
 async fn readyz(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
-    let now = admin.clock.now();
-    let issuers = admin.keys.status(now);
-    let ready = admin.keys.ready(now);
+    let issuers = admin.keys.status(admin.clock.now());
+    let ready = ready(&issuers);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if ready { "ready" } else { "not_ready" };
     let issuers: Vec<_> = issuers.iter().map(issuer).collect();
@@ -105,17 +104,13 @@ async fn explanation(
     payload: Payload,
     admin: &Admin,
 ) -> Result<HttpResponse, Problem> {
-    body::check_head(request)?;
     let bytes = body::read(request, payload).await?;
     let form = body::form(&bytes)?;
-    let token = form.get("token").ok_or(Problem::Malformed("the parameter `token` is missing"))?;
+    let token = body::token(&form)?;
     let snapshot = admin.snapshot.load();
-    let caller = match form.get("client") {
-        Some(name) => name.parse().ok().and_then(|id| snapshot.caller(&id)),
-        None => snapshot.first_introspector(),
-    };
-    let caller =
-        caller.ok_or(Problem::Malformed("`client` must name a client of the configuration"))?;
+    let caller = snapshot
+        .asked_as(form.get("client"))
+        .ok_or(Problem::Malformed("`client` must name a client of the configuration"))?;
     let asked = (&**snapshot, &**caller);
     let story = explain(&admin.verifier, &*admin.groups, &*admin.clock, asked, token).await;
     let story = story.map_err(|outage| {

@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Checks what must hold before a body is read.
-pub(super) fn check_head(request: &HttpRequest) -> Result<(), Problem> {
+fn check_head(request: &HttpRequest) -> Result<(), Problem> {
     check_query(request.query_string())?;
     if request.headers().contains_key(CONTENT_ENCODING) {
         return Err(Problem::Encoded);
@@ -59,8 +59,9 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// Reads the whole body.
+/// Reads the whole body, if the head of the request allows one.
 pub(super) async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Problem> {
+    check_head(request)?;
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if announced.and_then(|text| text.parse().ok()).is_some_and(|n: u64| n > LIMIT) {
         return Err(Problem::BodyTooLarge);
@@ -96,6 +97,11 @@ async fn collect(mut payload: Payload) -> Result<Bytes, Problem> {
         return Ok(first);
     }
     Ok([first, rest.freeze()].concat().into())
+}
+
+/// The token that is asked about (INT-02).
+pub(super) fn token<'f>(form: &'f Form<'_>) -> Result<&'f str, Problem> {
+    form.get("token").ok_or(Problem::Malformed("the parameter `token` is missing"))
 }
 
 /// Reads the parameters of a body.

@@ -41,7 +41,6 @@ async fn decide(
     payload: Payload,
     public: &Public,
 ) -> Result<HttpResponse, Problem> {
-    body::check_head(request)?;
     let bytes = body::read(request, payload).await?;
     let form = body::form(&bytes)?;
     let wanted = accept::wanted(request.headers());
@@ -54,7 +53,7 @@ async fn decide(
     let caller = caller.map_err(|denied| {
         request_id::span(request).in_scope(|| denial(public, &presented, &denied))
     })?;
-    let token = form.get("token").ok_or(Problem::Malformed("the parameter `token` is missing"))?;
+    let token = body::token(&form)?;
     let verdict = match public.introspector.recall(&caller, token) {
         Ok(verdict) => verdict,
         Err(question) => public

@@ -3,7 +3,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -31,6 +31,10 @@ pub(super) enum Problem {
     Encoded,
     /// The request itself is malformed.
     Malformed(&'static str),
+    /// Only this method is allowed here; `X-HTTP-Method-Override` does not change that (A224).
+    MethodNotAllowed(&'static str),
+    /// There is nothing at this path.
+    NotFound,
     /// Too many failures; seconds to wait (A231).
     Throttled(u64),
     /// The truth cannot be known now (INT-28).
@@ -67,6 +71,12 @@ impl Problem {
                 "send the body without a content encoding",
             ),
             Self::Malformed(why) => (StatusCode::BAD_REQUEST, "invalid_request", why),
+            Self::MethodNotAllowed(_) => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "invalid_request",
+                "the method is not allowed here",
+            ),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "there is nothing here"),
             Self::Throttled(_) => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "temporarily_unavailable",
@@ -94,6 +104,8 @@ impl Problem {
             | Self::ClientMissingForSigned
             | Self::Encoded
             | Self::Malformed(_)
+            | Self::MethodNotAllowed(_)
+            | Self::NotFound
             | Self::Throttled(_)
             | Self::Unavailable => &[],
         }
@@ -107,6 +119,7 @@ impl Problem {
             answer.append_header((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
         }
         match self {
+            Self::MethodNotAllowed(allowed) => answer.insert_header((ALLOW, allowed)),
             Self::Throttled(seconds) => answer.insert_header((RETRY_AFTER, seconds)),
             Self::Unavailable => answer.insert_header((RETRY_AFTER, RETRY_SECONDS)),
             // The rest of the body is not read: the connection cannot be used again.
@@ -116,7 +129,8 @@ impl Problem {
             | Self::ClientMissing
             | Self::ClientMissingForSigned
             | Self::Encoded
-            | Self::Malformed(_) => &mut answer,
+            | Self::Malformed(_)
+            | Self::NotFound => &mut answer,
         };
         answer.insert_header((CONTENT_TYPE, answer::JSON));
         answer.body(format!(r#"{{"error":"{error}","error_description":"{description}"}}"#))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::HeaderValue;
 use actix_web::web::{self, Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
@@ -57,25 +57,15 @@ async fn jwks(request: HttpRequest, public: Data<Public>) -> HttpResponse {
 
 async fn only_post(request: HttpRequest, public: Data<Public>) -> HttpResponse {
     public.metrics.request("/introspect", 405);
-    not_allowed(&request, "POST")
+    Problem::MethodNotAllowed("POST").answer(&request)
 }
 
 async fn only_get(request: HttpRequest, public: Data<Public>) -> HttpResponse {
     public.metrics.request("/jwks", 405);
-    not_allowed(&request, "GET")
-}
-
-/// The method is wrong, and `X-HTTP-Method-Override` does not change that (A224).
-fn not_allowed(request: &HttpRequest, allowed: &'static str) -> HttpResponse {
-    answer::start(request, StatusCode::METHOD_NOT_ALLOWED)
-        .insert_header((ALLOW, allowed))
-        .insert_header((CONTENT_TYPE, answer::JSON))
-        .body(r#"{"error":"invalid_request","error_description":"the method is not allowed here"}"#)
+    Problem::MethodNotAllowed("GET").answer(&request)
 }
 
 async fn nothing(request: HttpRequest, public: Data<Public>) -> HttpResponse {
     public.metrics.request("other", 404);
-    answer::start(&request, StatusCode::NOT_FOUND)
-        .insert_header((CONTENT_TYPE, answer::JSON))
-        .body(r#"{"error":"not_found","error_description":"there is nothing here"}"#)
+    Problem::NotFound.answer(&request)
 }

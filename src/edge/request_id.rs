@@ -43,8 +43,8 @@ pub(super) fn span(request: &HttpRequest) -> Span {
     tracing::info_span!("request", request_id = of(request).to_str().unwrap_or_default())
 }
 
-/// The span of a whole request, while every request is logged. It never holds the query, which may hold a token (INT-30), nor any other
-/// text of the caller but a clean request id.
+/// The span of a whole request, while every request is logged. It never holds the query, which may
+/// hold a token (INT-30), nor any other text of the caller but a clean request id.
 #[derive(Debug, Default)]
 pub struct RequestSpan;
 

@@ -49,11 +49,10 @@ fn lower_hex(digit: u8) -> Option<u8> {
 
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Written often, a dozen times for each new token: as one text, not byte by byte.
-        let number = format!("{:032x}", u128::from_be_bytes(self.0));
-        let part = |range| number.get(range).unwrap_or_default();
-        let parts = [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)];
-        f.write_str(&parts.join("-"))
+        let number = u128::from_be_bytes(self.0);
+        let [one, two, three] = [80, 64, 48].map(|at| (number >> at) & 0xffff);
+        let (first, last) = (number >> 96, number & 0xffff_ffff_ffff);
+        write!(f, "{first:08x}-{one:04x}-{two:04x}-{three:04x}-{last:012x}")
     }
 }
 

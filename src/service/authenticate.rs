@@ -10,7 +10,7 @@ use super::verify::{Audiences, Refusal, Verifier};
 use crate::domain::assertion;
 use crate::ports::{Clock, ReplayGuard, Throttle, ThrottleKey, Unavailable};
 use crate::protocol::client_auth::{Method, Presented};
-use crate::protocol::ids::{ClientId, Fingerprint, SecretDigest};
+use crate::protocol::ids::{Fingerprint, SecretDigest};
 use crate::protocol::json::Json;
 use crate::protocol::jwk::VerificationKey;
 use crate::protocol::jws::{Header, UnverifiedJwt};
@@ -95,11 +95,9 @@ impl Authenticator {
     ) -> Result<Arc<Caller>, Denied> {
         match presented {
             Presented::Secret { client_id, secret, method } => {
-                let caller = named(snapshot, Some(client_id));
+                let caller = snapshot.caller_named(client_id);
                 let key = || throttle_key(source, caller);
-                if !self.throttle.is_idle() {
-                    self.throttle.admit(&key()).map_err(Denied::Throttled)?;
-                }
+                self.admit(key)?;
                 self.settle(by_secret(caller, secret), key, *method)
             }
             Presented::Assertion { assertion, client_id } => {
@@ -109,15 +107,23 @@ impl Authenticator {
                     .as_ref()
                     .ok()
                     .and_then(|jwt| assertion::named_client(jwt.unverified_claims()));
-                let caller = named(snapshot, id.as_ref().map(ClientId::as_str));
-                let key = throttle_key(source, caller);
-                self.throttle.admit(&key).map_err(Denied::Throttled)?;
+                let caller = id.as_ref().and_then(|id| snapshot.caller(id));
+                let key = || throttle_key(source, caller);
+                self.admit(key)?;
                 let proved =
                     read.and_then(|jwt| self.by_assertion(snapshot, caller, jwt, *client_id));
-                self.settle(proved, || key, method)
+                self.settle(proved, key, method)
             }
             Presented::Bearer(token) => self.by_bearer(snapshot, token, source).await,
         }
+    }
+
+    /// Whether `key` may try. The key is made only if somebody failed before: mostly nobody did.
+    fn admit(&self, key: impl FnOnce() -> ThrottleKey) -> Result<(), Denied> {
+        if self.throttle.is_idle() {
+            return Ok(());
+        }
+        self.throttle.admit(&key()).map_err(Denied::Throttled)
     }
 
     fn settle(
@@ -167,10 +173,10 @@ impl Authenticator {
         if let Some(caller) = known {
             return Ok(caller);
         }
-        let throttle = throttle_key(source, claimed_caller(snapshot, token));
-        self.throttle.admit(&throttle).map_err(Denied::Throttled)?;
+        let key = || throttle_key(source, claimed_caller(snapshot, token));
+        self.admit(key)?;
         let invalid = |why: String| {
-            self.throttle.failed(&throttle);
+            self.throttle.failed(&key());
             Denied::Invalid { method: Method::Bearer, why }
         };
         let valid = match self.verifier.verify(token, &snapshot.tenants, Audiences::Ourselves).await
@@ -194,10 +200,6 @@ impl Authenticator {
         self.bearers.0.insert(fingerprint, known);
         Ok(Arc::clone(caller))
     }
-}
-
-fn named<'s>(snapshot: &'s Snapshot, id: Option<&str>) -> Option<&'s Arc<Caller>> {
-    id.and_then(|id| id.parse().ok()).and_then(|id| snapshot.caller(&id))
 }
 
 /// The client that a bearer token says it belongs to, before it is believed: only to count its

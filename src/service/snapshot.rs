@@ -75,10 +75,18 @@ impl Snapshot {
         self.callers.get(id)
     }
 
-    /// The first client of the file that may introspect at all: who is meant when an operator asks
-    /// about a token and names nobody.
-    pub fn first_introspector(&self) -> Option<&Arc<Caller>> {
-        self.first_introspector.as_ref().and_then(|id| self.caller(id))
+    /// The client that somebody calls `name`, which need not even be a legal name.
+    pub fn caller_named(&self, name: &str) -> Option<&Arc<Caller>> {
+        self.caller(&name.parse().ok()?)
+    }
+
+    /// Whose question is meant when an operator asks about a token as `name`; when nobody is
+    /// named, the first client of the file that may introspect at all.
+    pub fn asked_as(&self, name: Option<&str>) -> Option<&Arc<Caller>> {
+        match name {
+            Some(name) => self.caller_named(name),
+            None => self.caller(self.first_introspector.as_ref()?),
+        }
     }
 
     /// The client that authenticates as the Entra application `app`.

@@ -46,8 +46,6 @@ pub enum Answered {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Authentication {
-    /// Known and proved; counted only by what it asked.
-    Accepted,
     /// Proved nothing.
     Invalid,
     /// Had failed too often.

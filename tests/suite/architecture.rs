@@ -46,8 +46,7 @@ fn imports_point_in_one_direction() {
             .find(|(name, _)| *name == room)
             .unwrap_or_else(|| panic!("`{room}` is a new room: say what it may import"));
         let mut imports = Imports::default();
-        let parsed = syn::parse_file(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        imports.visit_file(&parsed);
+        imports.visit_file(&parsed(&file));
         for import in imports.0.iter().filter(|import| **import != room) {
             let file = file.display();
             assert!(allowed.contains(&import.as_str()), "{file}: `{room}` imports `{import}`");
@@ -64,8 +63,7 @@ fn rules_know_neither_time_nor_network_nor_logs() {
     for file in product().into_iter().filter(|file| ["domain", "protocol"].contains(&&*room(file)))
     {
         let mut names = Names::default();
-        let parsed = syn::parse_file(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        names.visit_file(&parsed);
+        names.visit_file(&parsed(&file));
         for name in forbidden {
             assert!(!names.0.contains(name), "{}: `{name}`", file.display());
         }
@@ -113,10 +111,9 @@ fn product() -> Vec<PathBuf> {
 
 fn follow(file: &Path, folder: &Path, found: &mut Vec<PathBuf>) {
     found.push(file.to_owned());
-    let parsed = syn::parse_file(&std::fs::read_to_string(file).unwrap()).unwrap();
-    for item in parsed.items {
+    for item in parsed(file).items {
         let syn::Item::Mod(module) = item else { continue };
-        if module.content.is_some() || is_test(&module.attrs) {
+        if module.content.is_some() {
             continue;
         }
         let name = module.ident.to_string();
@@ -128,6 +125,13 @@ fn follow(file: &Path, folder: &Path, found: &mut Vec<PathBuf>) {
             follow(&deep.join("mod.rs"), &deep, found);
         }
     }
+}
+
+/// A file without its test modules.
+fn parsed(file: &Path) -> syn::File {
+    let mut parsed = syn::parse_file(&std::fs::read_to_string(file).unwrap()).unwrap();
+    parsed.items.retain(|item| !matches!(item, syn::Item::Mod(module) if is_test(&module.attrs)));
+    parsed
 }
 
 fn is_test(attributes: &[syn::Attribute]) -> bool {
@@ -143,12 +147,6 @@ fn is_test(attributes: &[syn::Attribute]) -> bool {
 struct Imports(BTreeSet<String>);
 
 impl<'ast> Visit<'ast> for Imports {
-    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
-        if !is_test(&module.attrs) {
-            syn::visit::visit_item_mod(self, module);
-        }
-    }
-
     fn visit_use_path(&mut self, path: &'ast syn::UsePath) {
         if path.ident == "crate" {
             self.first_names(&path.tree);
@@ -188,12 +186,6 @@ impl Imports {
 struct Names(BTreeSet<String>);
 
 impl<'ast> Visit<'ast> for Names {
-    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
-        if !is_test(&module.attrs) {
-            syn::visit::visit_item_mod(self, module);
-        }
-    }
-
     fn visit_ident(&mut self, ident: &'ast syn::Ident) {
         self.0.insert(ident.to_string());
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tessera::adapters::clock::SystemClock;
 use tessera::dev::apps::{ORDERS, PORTAL};
+use tessera::dev::configuration::for_orders;
 use tessera::dev::people::{ALICE, HOME_TENANT};
 use tessera::dev::server::Running;
 use tessera::dev::tenant::{FakeEntra, KeySupply, Options};
@@ -87,26 +88,6 @@ fn entra() -> Running {
     FakeEntra::start(listener, options).unwrap()
 }
 
-fn configuration(authority: &str) -> String {
-    format!(
-        r#"
-issuer: https://sts.example.com
-listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0" }}
-entra:
-  - tenant: {HOME_TENANT}
-    authority: {authority}
-    audiences: [{}]
-clients:
-  tyk: {{ secret: "${{env:TYK_SECRET}}", introspect: {{ audiences: [{}] }} }}
-mapping:
-  - name: gold
-    when: {{ groups: [7d6f1c0e-2f0d-4a59-9a54-5b3f0a4c0f51] }}
-    grant: {{ policies: [gold] }}
-"#,
-        ORDERS.client_id, ORDERS.client_id
-    )
-}
-
 fn token(entra: &Running) -> String {
     let token = entra.issuer(HOME_TENANT).delegated(&PORTAL, &ALICE, &ORDERS, &["orders.read"]);
     entra.sign(&token).unwrap()
@@ -121,7 +102,7 @@ fn tampered(token: &str) -> String {
 #[test]
 fn serve_answers_for_an_issuer_at_another_address_and_stops_in_order() {
     let (folder, entra) = (Folder::new("serve"), entra());
-    let file = folder.file("tessera.yaml", &configuration(entra.authority()));
+    let file = folder.file("tessera.yaml", &for_orders(entra.authority()));
     let mut process = Process::start(tessera().args(["serve", "--config", &file]));
     let mut lines = BufReader::new(process.0.stderr.take().unwrap());
     let mut line = String::new();
@@ -162,7 +143,7 @@ fn serve_answers_for_an_issuer_at_another_address_and_stops_in_order() {
 #[test]
 fn explain_names_what_misfired_and_its_exit_code_says_whether_the_token_is_active() {
     let (folder, entra) = (Folder::new("explain"), entra());
-    let file = folder.file("tessera.yaml", &configuration(entra.authority()));
+    let file = folder.file("tessera.yaml", &for_orders(entra.authority()));
     let good = token(&entra);
     let active = run(&["explain", "--config", &file, &good]);
     let story = text(&active.stdout);
@@ -189,7 +170,7 @@ fn explain_names_what_misfired_and_its_exit_code_says_whether_the_token_is_activ
 #[test]
 fn check_reports_every_mistake_with_its_line_and_serve_starts_nothing() {
     let folder = Folder::new("check");
-    let good = configuration("https://login.example.com");
+    let good = for_orders("https://login.example.com");
     let bad = good.replace("secret:", "secert:").replace("groups:", "group:");
     let file = folder.file("tessera.yaml", &bad);
     for command in ["check", "serve"] {
@@ -215,13 +196,13 @@ fn check_reports_every_mistake_with_its_line_and_serve_starts_nothing() {
 #[test]
 fn check_online_asks_the_issuers() {
     let (folder, entra) = (Folder::new("online"), entra());
-    let file = folder.file("tessera.yaml", &configuration(entra.authority()));
+    let file = folder.file("tessera.yaml", &for_orders(entra.authority()));
     let reached = run(&["check", "--online", "--config", &file]);
     assert_eq!(reached.status.code(), Some(0), "{}", text(&reached.stdout));
     assert_eq!(text(&reached.stdout).matches("1 key, as issuer").count(), 2);
     let authority = entra.authority().to_owned();
     entra.stop();
-    let file = folder.file("tessera.yaml", &configuration(&authority));
+    let file = folder.file("tessera.yaml", &for_orders(&authority));
     let lost = run(&["check", "--online", "--config", &file]);
     assert_eq!(lost.status.code(), Some(1));
     assert!(text(&lost.stdout).contains("FAILED"), "{}", text(&lost.stdout));
@@ -230,7 +211,7 @@ fn check_online_asks_the_issuers() {
 #[test]
 fn mapping_rules_are_tested_as_code() {
     let folder = Folder::new("cases");
-    let config = folder.file("tessera.yaml", &configuration("https://login.example.com"));
+    let config = folder.file("tessera.yaml", &for_orders("https://login.example.com"));
     let test = |cases: &str| run(&["test", "--config", &config, &folder.file("cases.yaml", cases)]);
     let good = "
 cases:

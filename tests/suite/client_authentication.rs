@@ -31,10 +31,6 @@ fn assertion(jti: &str) -> TokenBuilder {
     TokenBuilder::client_assertion(SIGNER, ISSUER, jti, START)
 }
 
-fn is_active(answer: &Answer) -> bool {
-    answer.status == 200 && answer.json()["active"] == true
-}
-
 /// The gateway's own Entra token.
 fn gateway(world: &World) -> TokenBuilder {
     world.entra.issuer(HOME_TENANT).app_only(&GATEWAY, &TESSERA)
@@ -118,7 +114,7 @@ fn a203_names_and_secrets_are_form_encoded_first() {
     let token = world.sign(&world.alice());
     let encoded: Vec<_> = TYK.1.bytes().map(|byte| format!("%{byte:02x}")).collect();
     let request = Request::introspect(&[("token", &token)]).basic(("t%79k", &encoded.concat()));
-    assert!(is_active(&request.send(world.public)), "ERR-05");
+    assert!(request.send(world.public).is_active(), "ERR-05");
     let request = Request::introspect(&[("token", &token)]).basic((TYK.0, "100%"));
     request.send(world.public).assert_error(401, "invalid_client");
 }
@@ -152,25 +148,25 @@ fn a204_a205_a206_a207_there_is_one_way_at_a_time() {
     asserted(&world, &signed, &[("client_secret", TYK.1)]).assert_error(401, "invalid_client");
     asserted(&world, &signed, &[("client_id", TYK.0)]).assert_error(401, "invalid_client");
     let same = [("client_id", SIGNER)];
-    assert!(is_active(&asserted(&world, &signed, &same)), "CA-02: refused ones used up nothing");
+    assert!(asserted(&world, &signed, &same).is_active(), "CA-02: refused ones used up nothing");
 }
 
 #[test]
 fn ca_01_ca_09_an_assertion_by_the_registered_key_lets_in() {
     let world = World::start();
     let key = assertion_key();
-    assert!(is_active(&asserted(&world, &assertion("a").sign(&key).unwrap(), &[])));
+    assert!(asserted(&world, &assertion("a").sign(&key).unwrap(), &[]).is_active());
     let typed = assertion("b").header("typ", "client-authentication+jwt");
-    assert!(is_active(&asserted(&world, &typed.sign(&key).unwrap(), &[])), "CA-08");
+    assert!(asserted(&world, &typed.sign(&key).unwrap(), &[]).is_active(), "CA-08");
     let alone = assertion("c").claim("aud", json!([ISSUER]));
-    assert!(is_active(&asserted(&world, &alone.sign(&key).unwrap(), &[])), "CA-04");
+    assert!(asserted(&world, &alone.sign(&key).unwrap(), &[]).is_active(), "CA-04");
 }
 
 #[test]
 fn a209_an_assertion_is_used_once() {
     let world = World::start();
     let signed = assertion("once").sign(&assertion_key()).unwrap();
-    assert!(is_active(&asserted(&world, &signed, &[])));
+    assert!(asserted(&world, &signed, &[]).is_active());
     asserted(&world, &signed, &[]).assert_error(401, "invalid_client");
     let again = assertion("once").claim("iat", START.seconds() - 1).sign(&assertion_key()).unwrap();
     asserted(&world, &again, &[]).assert_error(401, "invalid_client");
@@ -206,7 +202,7 @@ fn a117_a118_a119_a210_a212_an_assertion_says_exactly_what_it_must() {
         let answer = asserted(&world, &token.sign(&assertion_key()).unwrap(), &[]);
         assert_eq!(answer.status, 401, "{id} {:?}", token.claims());
         answer.assert_error(401, "invalid_client");
-        assert!(is_active(&asserted(&world, &good, &[])), "{id}: and the right one lets in");
+        assert!(asserted(&world, &good, &[]).is_active(), "{id}: and the right one lets in");
     }
 }
 
@@ -252,7 +248,7 @@ fn a212_ca_01_an_assertion_has_a_type_and_is_one_jwt() {
         assert_eq!(answer.status, 401, "A212 {what}");
         answer.assert_error(401, "invalid_client");
     }
-    assert!(is_active(&asserted(&world, &signed, &[])), "A212: none of them used it up");
+    assert!(asserted(&world, &signed, &[]).is_active(), "A212: none of them used it up");
 }
 
 #[test]
@@ -275,7 +271,7 @@ fn a211_a209_clients_share_neither_keys_nor_ids() {
     }
     asserted(&world, &by_other("same").sign(&other).unwrap(), &[]).assert_inactive();
     let same = assertion("same").sign(&own).unwrap();
-    assert!(is_active(&asserted(&world, &same, &[])), "A209: a `jti` belongs to one client");
+    assert!(asserted(&world, &same, &[]).is_active(), "A209: a `jti` belongs to one client");
 }
 
 #[test]
@@ -289,7 +285,7 @@ fn ca_09_a_key_is_found_by_its_thumbprint_too() {
         let token = assertion(jti).without_header("kid").header("x5t#S256", thumbprint);
         token.sign(&assertion_key()).unwrap()
     };
-    assert!(is_active(&asserted(&world, &by("1", THUMBPRINT), &[])), "CA-09");
+    assert!(asserted(&world, &by("1", THUMBPRINT), &[]).is_active(), "CA-09");
     let unknown = by("2", &THUMBPRINT.replace('0', "A"));
     asserted(&world, &unknown, &[]).assert_error(401, "invalid_client");
     let contradicting = assertion("3").header("kid", "unknown").header("x5t#S256", THUMBPRINT);
@@ -302,8 +298,8 @@ fn an_application_authenticates_with_its_own_entra_token() {
     let world = World::start();
     let (bearer, token) = (world.sign(&gateway(&world)), world.sign(&world.alice()));
     let ask = || Request::introspect(&[("token", &token)]).bearer(&bearer).send(world.public);
-    assert!(is_active(&ask()), "first");
-    assert!(is_active(&ask()), "and from memory");
+    assert!(ask().is_active(), "first");
+    assert!(ask().is_active(), "and from memory");
     world.clock.advance(Seconds::hours(2));
     let answer = ask();
     answer.assert_error(401, "invalid_token");
@@ -335,7 +331,7 @@ fn a233_a_bearer_token_must_identify_a_client() {
     let agent = world.sign(&issuer.app_only(&INVOICE_AGENT, &TESSERA));
     let token = world.sign(&world.alice());
     let answer = Request::introspect(&[("token", &token)]).bearer(&agent).send(world.public);
-    assert!(is_active(&answer), "an agent identity is an application");
+    assert!(answer.is_active(), "an agent identity is an application");
 }
 
 #[test]
@@ -351,9 +347,9 @@ fn a231_int_24_guessing_is_slowed_and_nobody_else_is() {
     let wait: i64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=3600).contains(&wait), "{wait}");
     let other = world.introspect_as(BILLING_GATEWAY, &world.sign(&world.alice_v1()));
-    assert!(is_active(&other), "A231: other clients are unaffected");
+    assert!(other.is_active(), "A231: other clients are unaffected");
     world.clock.advance(Seconds::new(wait));
-    assert!(is_active(&guess(TYK.1)), "after the wait the right secret lets in");
+    assert!(guess(TYK.1).is_active(), "after the wait the right secret lets in");
 }
 
 #[test]
@@ -364,16 +360,16 @@ fn a231_bad_bearer_tokens_shut_out_nobody_else_at_the_same_address() {
         |bearer: &str| Request::introspect(&[("token", &token)]).bearer(bearer).send(world.public);
     let nameless = (0..1000).find(|n| ask(&format!("guess-{n}")).status == 429);
     assert!(nameless.is_some(), "A231: guessing goes on unhindered");
-    assert!(is_active(&ask(&world.sign(&gateway(&world)))), "A231: after guesses that name nobody");
+    assert!(ask(&world.sign(&gateway(&world))).is_active(), "A231: after guesses that name nobody");
     let forged = |n: usize| gateway(&world).claim("uti", n).sign(&assertion_key()).unwrap();
     let refused = (0..1000).map(|n| ask(&forged(n))).find(|answer| answer.status == 429);
     let refused = refused.expect("A231: forging goes on unhindered");
     refused.assert_error(429, "temporarily_unavailable");
     let agent = world.entra.issuer(HOME_TENANT).app_only(&INVOICE_AGENT, &TESSERA);
-    assert!(is_active(&ask(&world.sign(&agent))), "A231: after tokens that name the gateway");
-    assert!(is_active(&world.introspect(&token)), "A231: clients with a secret");
+    assert!(ask(&world.sign(&agent)).is_active(), "A231: after tokens that name the gateway");
+    assert!(world.introspect(&token).is_active(), "A231: clients with a secret");
     let wait = refused.header("retry-after").unwrap().parse().unwrap();
     world.clock.advance(Seconds::new(wait));
     let own = world.sign(&gateway(&world).claim("uti", "later"));
-    assert!(is_active(&ask(&own)), "after the wait the right token lets in");
+    assert!(ask(&own).is_active(), "after the wait the right token lets in");
 }

@@ -11,7 +11,7 @@ use crate::adapters::clock::ManualClock;
 use crate::adapters::http_client::Timeouts;
 use crate::adapters::signer::MemorySigner;
 use crate::adapters::test_server::{Reply, TestServer};
-use crate::ports::Signer as _;
+use crate::ports::{Signer as _, ready};
 use crate::protocol::time::Seconds;
 
 const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
@@ -122,7 +122,7 @@ async fn a_set_is_fetched_once_and_then_read_without_waiting() {
     let status = world.status();
     assert_eq!((status.issuer, status.keys, status.attempts), (v2(), 1, 1));
     assert!(status.trusted && status.last_error.is_none(), "{status:?}");
-    assert!(!world.keys.ready(START), "the v1 issuer has no set");
+    assert!(!ready(&world.keys.status(START)), "the v1 issuer has no set");
 }
 
 #[tokio::test]
@@ -266,7 +266,7 @@ async fn all_that_is_due_is_fetched_beside_the_requests() {
     for id in [v1, v2()] {
         world.keys.fetch(id, FetchReason::Missing).await.unwrap();
     }
-    assert!(world.keys.ready(START));
+    assert!(ready(&world.keys.status(START)));
     assert_eq!(world.keys.current(v1, START).unwrap().issuer, issuer, "ENT-01");
     assert_eq!(world.hits(), 2, "one for each issuer");
     world.keys.refresh_due();

@@ -38,11 +38,13 @@ struct World<'a> {
 
 impl World<'_> {
     fn lines(&self) -> Vec<(&'static str, String)> {
-        let alice = || self.user(&ALICE, &PORTAL, ORDERS);
         vec![
-            ("Alice, a gold customer: active, with Tyk policies", self.introspect(&alice())),
-            ("Her token, tampered with: {\"active\":false} and nothing else", self.tampered()),
-            ("Why? For the operator only", self.explain_tampered()),
+            ("Alice, a gold customer: active, with Tyk policies", self.introspect(&self.alice())),
+            (
+                "Her token, tampered with: {\"active\":false} and nothing else",
+                self.introspect(&self.tampered()),
+            ),
+            ("Why? For the operator only", self.explain(&self.tampered())),
             ("The same from the command line", self.explain_by_command()),
             ("A v1 token", self.introspect(&self.user(&ALICE, &PORTAL, BILLING))),
             ("Bob, a guest", self.introspect(&self.user(&BOB, &PORTAL, ORDERS))),
@@ -71,6 +73,11 @@ impl World<'_> {
                 format!("curl -s -X POST {}/dev/rotate", self.authority),
             ),
         ]
+    }
+
+    /// A shell expression that is Alice's token for orders.
+    fn alice(&self) -> String {
+        self.user(&ALICE, &PORTAL, ORDERS)
     }
 
     /// A shell expression that is the token of a person.
@@ -108,25 +115,17 @@ impl World<'_> {
     }
 
     /// The signature begins with other letters, so it does not match.
-    fn tampered_token(&self) -> String {
-        let token = self.user(&ALICE, &PORTAL, ORDERS);
+    fn tampered(&self) -> String {
+        let token = self.alice();
         let inner = token.trim_end_matches(')');
         format!(r"{inner} | sed 's/\.....\([^.]*\)$/.AAAA\1/')")
-    }
-
-    fn tampered(&self) -> String {
-        self.introspect(&self.tampered_token())
-    }
-
-    fn explain_tampered(&self) -> String {
-        self.explain(&self.tampered_token())
     }
 
     fn explain_by_command(&self) -> String {
         let own = std::env::current_exe()
             .map_or_else(|_unknown| "tessera".to_owned(), |path| path.display().to_string());
         let port = self.authority.rsplit(':').next().unwrap_or_default();
-        format!("'{own}' explain --dev --tenant-port {port} {}", self.tampered_token())
+        format!("'{own}' explain --dev --tenant-port {port} {}", self.tampered())
     }
 
     fn as_gateway(&self) -> String {
@@ -134,13 +133,13 @@ impl World<'_> {
             "curl -s http://{}/introspect -H \"Authorization: Bearer {}\" -d token={}",
             self.public,
             self.app(&GATEWAY, "api://tessera/.default"),
-            self.user(&ALICE, &PORTAL, ORDERS),
+            self.alice(),
         )
     }
 
     fn signed(&self) -> String {
         let kind = crate::protocol::introspection::SIGNED_MEDIA_TYPE;
-        let plain = self.introspect(&self.user(&ALICE, &PORTAL, ORDERS));
+        let plain = self.introspect(&self.alice());
         plain.replacen("curl -s", &format!("curl -s -H 'Accept: {kind}'"), 1)
     }
 }

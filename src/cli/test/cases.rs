@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::domain::mapping::{Facts, Mapped};
+use crate::domain::mapping::Mapped;
 use crate::domain::subject::Subject;
 use crate::domain::tenant::{IssuerId, TokenVersion};
 use crate::protocol::ids::Guid;
@@ -108,29 +108,24 @@ impl Case {
             Some(tid) => tid.parse::<Guid>().map_err(|error| format!("tid: {error}"))?,
             None => first,
         };
-        let claims = self.claims(tenant);
-        let version = match claims.get("ver").and_then(Value::as_str) {
-            Some("1.0") => TokenVersion::V1,
-            _ => TokenVersion::V2,
-        };
-        let claims = serde_json::to_vec(&claims).map_err(|error| error.to_string())?;
+        let version = self.version();
+        let claims =
+            serde_json::to_vec(&self.claims(tenant, version)).map_err(|error| error.to_string())?;
         let claims = Object::parse(&claims).map_err(|error| error.to_string())?;
         let subject = Subject::of(&claims, IssuerId { tenant, version })
             .map_err(|rejection| format!("no such token can exist: {rejection}"))?;
-        let facts = Facts {
-            app: subject.app,
-            claims: &claims,
-            groups: subject.groups.as_deref(),
-            principal_type: subject.kind,
-            roles: &subject.roles,
-            scopes: &subject.scopes,
-            tenant,
-        };
-        Ok(config.mapping.apply(&facts))
+        Ok(config.mapping.apply(&subject.facts(&claims, subject.groups.as_deref())))
+    }
+
+    fn version(&self) -> TokenVersion {
+        match self.claims.get("ver").and_then(Value::as_str) {
+            Some("1.0") => TokenVersion::V1,
+            _ => TokenVersion::V2,
+        }
     }
 
     /// The claims of the case on top of those that every token of its kind has.
-    fn claims(&self, tenant: Guid) -> Value {
+    fn claims(&self, tenant: Guid, version: TokenVersion) -> Value {
         let kind = match self.token {
             Kind::User => json!({ "scp": "access_as_user" }),
             Kind::Service => json!({ "idtyp": "app" }),
@@ -139,8 +134,10 @@ impl Case {
             }
         };
         // v1 tokens name the application in other claims (ENT-07).
-        let v1 = self.claims.get("ver").and_then(Value::as_str) == Some("1.0");
-        let (app, proof) = if v1 { ("appid", "appidacr") } else { ("azp", "azpacr") };
+        let (app, proof) = match version {
+            TokenVersion::V1 => ("appid", "appidacr"),
+            TokenVersion::V2 => ("azp", "azpacr"),
+        };
         let mut claims = json!({
             app: "00000000-0000-4000-8000-000000000001",
             proof: "1",

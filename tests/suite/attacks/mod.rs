@@ -54,7 +54,7 @@ fn all_refused(world: &World, row: &str, tokens: impl IntoIterator<Item = (Strin
     for (what, token) in tokens {
         let answer = world.introspect(&token);
         assert_eq!((answer.status, answer.text().as_str()), INACTIVE, "{row} {what}");
-        answer.assert_clean();
+        answer.assert_inactive();
         seen += 1;
     }
     assert!(seen > 0, "{row} tries nothing");

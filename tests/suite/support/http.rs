@@ -194,6 +194,11 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// Whether this is the answer about an active token.
+    pub(crate) fn is_active(&self) -> bool {
+        self.status == 200 && self.json()["active"] == true
+    }
+
     /// Asserts what holds for every answer of the public listener: nothing may be cached, and no
     /// header is there by mistake.
     #[track_caller]
