@@ -191,7 +191,7 @@ fn int_27_int_28_what_cannot_be_known_is_503() {
     let world = World::start();
     world.entra.set_fault(Surface::Discovery, Fault::Status(500));
     world.entra.set_fault(Surface::Keys, Fault::Status(500));
-    let fresh = World::configured(|text| {
+    let fresh = World::unready(|text| {
         let own = text.lines().find(|line| line.trim().starts_with("authority:")).unwrap();
         text.replacen(own, &format!("    authority: {}", world.entra.authority()), 1)
     });

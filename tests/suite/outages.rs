@@ -1,27 +1,12 @@
 //! Entra slow, down or lying: never a wrong yes, never a needless no, and recovery alone.
 
-use std::time::{Duration, Instant};
-
 use bytes::Bytes;
 use serde_json::json;
 use tessera::dev::faults::{Fault, Surface};
 use tessera::dev::tenant::OldKey;
 use tessera::protocol::time::Seconds;
 
-use crate::support::{Request, World};
-
-/// Recovery in the background is the subject, so real requests are made until it happened.
-#[track_caller]
-fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !happened() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what} did not happen");
-    }
-}
-
-fn readiness(world: &World) -> u16 {
-    Request::get("/readyz").send(world.admin).status
-}
+use crate::support::{Request, World, eventually};
 
 #[test]
 fn a252_without_keys_the_answer_is_503_and_recovery_is_alone() {
@@ -38,11 +23,11 @@ fn a252_without_keys_the_answer_is_503_and_recovery_is_alone() {
         answer.status == 503
     });
     assert_eq!(Request::get("/livez").send(world.admin).status, 200, "alive all the same");
-    assert_eq!(readiness(&world), 503);
+    assert_eq!(world.readiness(), 503);
     world.entra.heal();
     eventually("readiness", || {
         world.clock.advance(Seconds::minutes(1));
-        readiness(&world) == 200
+        world.readiness() == 200
     });
     world.assert_active(&world.sign(&world.alice()));
 }
@@ -58,7 +43,7 @@ fn a_known_key_goes_on_through_an_outage() {
     world.clock.advance(Seconds::minutes(70));
     world.assert_active(&warm);
     world.assert_active(&world.sign(&world.alice()));
-    assert_eq!(readiness(&world), 200, "an outage does not take running replicas away");
+    assert_eq!(world.readiness(), 200, "an outage does not take running replicas away");
 }
 
 #[test]
@@ -109,7 +94,6 @@ fn a_key_that_cannot_be_looked_up_may_be_good() {
 #[test]
 fn readiness_names_the_issuer_that_is_missing() {
     let world = World::start();
-    eventually("readiness", || readiness(&world) == 200);
     let body = Request::get("/readyz").send(world.admin).json();
     assert_eq!(body["status"], "ready");
     let trusted: Vec<_> =

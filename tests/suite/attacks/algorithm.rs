@@ -145,6 +145,8 @@ fn a23_a_retired_key_signs_nothing_any_more() {
     let world = World::start();
     let old = world.entra.signing_key();
     world.entra.rotate(OldKey::Dropped).unwrap();
+    // A token of the new key makes the key set be fetched, and the old key leaves with the old set.
+    world.assert_active(&world.sign(&world.alice()));
     let token = world.alice().sign(&old).unwrap();
     world.assert_refused(&token, Reason::KeyUnknown);
 }

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tessera::adapters::clock::ManualClock;
@@ -23,6 +24,8 @@ use tokio::sync::oneshot;
 
 pub(crate) use http::{Answer, Request};
 
+/// What has not happened by now does not happen.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// When every test begins.
 pub(crate) const START: UnixTime = UnixTime::from_seconds(1_795_435_200);
 /// Name and secret of the client that sees orders and billing.
@@ -62,8 +65,16 @@ impl World {
         Self::configured(str::to_owned)
     }
 
-    /// With a configuration that is `change` of the usual one.
+    /// With a configuration that is `change` of the usual one. What is fetched at start has been
+    /// fetched, so that a test that counts requests counts only those it causes.
     pub(crate) fn configured(change: impl FnOnce(&str) -> String) -> Self {
+        let world = Self::unready(change);
+        eventually("readiness", || world.readiness() == 200);
+        world
+    }
+
+    /// As [`Self::configured`], for an Entra that does not answer.
+    pub(crate) fn unready(change: impl FnOnce(&str) -> String) -> Self {
         let clock = Arc::new(ManualClock::new(START));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let options = Options { clock: Arc::<ManualClock>::clone(&clock), keys: KeySupply::Pooled };
@@ -144,9 +155,23 @@ impl World {
         self.assert_active(&self.sign(&self.alice()));
     }
 
+    /// The status of `/readyz`.
+    pub(crate) fn readiness(&self) -> u16 {
+        Request::get("/readyz").send(self.admin).status
+    }
+
     /// The present metrics, as text.
     pub(crate) fn metrics(&self) -> String {
         Request::get("/metrics").send(self.admin).text()
+    }
+}
+
+/// Makes real requests until what the service does by itself, in the background, has happened.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !happened() {
+        assert!(begun.elapsed() < PATIENCE, "{what} did not happen");
     }
 }
 
