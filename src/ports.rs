@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
+use crate::domain::keyring::SigningAlgorithm;
 use crate::domain::principal::{PrincipalId, PrincipalType};
 use crate::domain::tenant::IssuerId;
 use crate::protocol::ids::{ClientId, Fingerprint};
@@ -159,12 +161,27 @@ pub trait Throttle: Send + Sync + std::fmt::Debug {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ThrottleKey(pub Fingerprint);
 
-/// Signs our own answers.
+/// Signs what we issue, and knows the public halves of the keys it did so with.
 #[async_trait]
 pub trait Signer: Send + Sync + std::fmt::Debug {
-    /// The compact JWS of `claims` (a JSON object) with the header's `typ`.
-    async fn sign(&self, typ: &'static str, claims: &[u8]) -> Result<String, Unavailable>;
+    /// The compact JWS of `claims` (a JSON object) with the header's `typ`, by the key that signs
+    /// with `algorithm` now.
+    async fn sign(
+        &self,
+        algorithm: SigningAlgorithm,
+        typ: &'static str,
+        claims: &[u8],
+    ) -> Result<String, Unavailable>;
 
-    /// The public keys, as a JSON Web Key Set document.
-    async fn public_keys(&self) -> Result<bytes::Bytes, Unavailable>;
+    /// The public keys now. Never waits.
+    fn public_keys(&self) -> Arc<PublicKeys>;
+}
+
+/// The public halves of our own keys at one moment: those that will sign, sign and have signed.
+#[derive(Debug)]
+pub struct PublicKeys {
+    /// As a JSON Web Key Set document (RFC 7517 §5).
+    pub document: Bytes,
+    /// As keys that verify. A key that leaves the document is trusted no longer, wherever it is held.
+    pub keys: KeySet,
 }

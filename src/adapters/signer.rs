@@ -8,27 +8,34 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256,
+};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, ThumbprintHash};
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use crate::ports::{Dependency, Signer, Unavailable};
+use crate::domain::keyring::SigningAlgorithm;
+use crate::ports::{Dependency, PublicKeys, Signer, Unavailable};
+use crate::protocol::jwk::{KeySet, KeyUse};
+use crate::protocol::time::UnixTime;
 
-/// A signer whose key is in memory.
+/// A signer whose keys are in memory.
 #[derive(Clone)]
 pub struct MemorySigner {
-    key: Arc<KeyPair>,
-    kid: Arc<str>,
-    public_keys: Bytes,
+    rsa: Arc<KeyPair>,
+    rsa_kid: Arc<str>,
+    elliptic: Arc<EcdsaKeyPair>,
+    elliptic_kid: Arc<str>,
+    public_keys: Arc<PublicKeys>,
 }
 
 impl std::fmt::Debug for MemorySigner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MemorySigner").field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("MemorySigner").field("kid", &self.rsa_kid).finish_non_exhaustive()
     }
 }
 
@@ -39,50 +46,57 @@ struct Header<'a> {
     typ: &'static str,
 }
 
-/// The members of the one public key; nothing else is ever published.
-#[derive(Serialize)]
-struct PublicKey<'a> {
-    alg: &'static str,
-    e: &'a str,
-    kid: &'a str,
-    kty: &'static str,
-    n: &'a str,
-    #[serde(rename = "use")]
-    usage: &'static str,
-}
-
-#[derive(Serialize)]
-struct PublicKeys<'a> {
-    keys: [PublicKey<'a>; 1],
-}
-
 impl MemorySigner {
-    /// Makes a key of 2048 bits; takes a fraction of a second.
+    /// Makes a key for each algorithm; takes a fraction of a second.
     pub fn generate() -> Result<Self, Unavailable> {
-        let key = KeyPair::generate(KeySize::Rsa2048)
+        let rsa = KeyPair::generate(KeySize::Rsa2048)
             .map_err(|_unspecified| unavailable("cannot make a key"))?;
-        let public = DecodingKey::from_rsa_der(key.public_key().as_ref());
-        let public = Jwk::from_decoding_key(&public, None)
-            .map_err(|error| unavailable(&format!("cannot read the key just made: {error}")))?;
-        let (kid, document) = publish(&public).ok_or_else(|| unavailable("cannot publish it"))?;
-        Ok(Self { key: Arc::new(key), kid: kid.into(), public_keys: document.into() })
+        let elliptic = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+            .map_err(|_unspecified| unavailable("cannot make a key"))?;
+        let (rsa_kid, rsa_public) = publish(rsa_members(&rsa)?)?;
+        let (elliptic_kid, elliptic_public) = publish(elliptic_members(&elliptic)?)?;
+        let document = json!({ "keys": [elliptic_public, rsa_public] }).to_string();
+        let mut keys = KeySet::parse(document.as_bytes(), KeyUse::Client)
+            .map_err(|error| unavailable(&error.to_string()))?;
+        keys.replace(None, UnixTime::MAX);
+        let public_keys = Arc::new(PublicKeys { document: document.into(), keys });
+        Ok(Self {
+            rsa: Arc::new(rsa),
+            rsa_kid: rsa_kid.into(),
+            elliptic: Arc::new(elliptic),
+            elliptic_kid: elliptic_kid.into(),
+            public_keys,
+        })
     }
 
-    /// The name of the key: its thumbprint (RFC 7638).
-    pub fn kid(&self) -> &str {
-        &self.kid
-    }
-
-    fn compact(&self, typ: &'static str, claims: &[u8]) -> Result<String, Unavailable> {
-        let header = serde_json::to_vec(&Header { alg: "RS256", kid: &self.kid, typ })
+    fn compact(
+        &self,
+        algorithm: SigningAlgorithm,
+        typ: &'static str,
+        claims: &[u8],
+    ) -> Result<String, Unavailable> {
+        let kid = match algorithm {
+            SigningAlgorithm::Es256 => &self.elliptic_kid,
+            SigningAlgorithm::Rs256 => &self.rsa_kid,
+        };
+        let header = serde_json::to_vec(&Header { alg: algorithm.as_str(), kid, typ })
             .map_err(|error| unavailable(&error.to_string()))?;
         let mut token = BASE64_URL_SAFE_NO_PAD.encode(header);
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(claims, &mut token);
-        let mut signature = vec![0; self.key.public_modulus_len()];
-        self.key
-            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), token.as_bytes(), &mut signature)
-            .map_err(|_unspecified| unavailable("the key did not sign"))?;
+        let refused = |_unspecified| unavailable("the key did not sign");
+        let (random, input) = (SystemRandom::new(), token.as_bytes());
+        let signature = match algorithm {
+            SigningAlgorithm::Es256 => {
+                self.elliptic.sign(&random, input).map_err(refused)?.as_ref().to_vec()
+            }
+            SigningAlgorithm::Rs256 => {
+                let mut signature = vec![0; self.rsa.public_modulus_len()];
+                let signed = self.rsa.sign(&RSA_PKCS1_SHA256, &random, input, &mut signature);
+                signed.map_err(refused)?;
+                signature
+            }
+        };
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         Ok(token)
@@ -91,34 +105,58 @@ impl MemorySigner {
 
 #[async_trait]
 impl Signer for MemorySigner {
-    /// On the pool for blocking work: an RSA signature takes about a millisecond, in which a
+    /// RSA on the pool for blocking work: such a signature takes about a millisecond, in which a
     /// worker answers hundreds of others from the cache.
-    async fn sign(&self, typ: &'static str, claims: &[u8]) -> Result<String, Unavailable> {
+    async fn sign(
+        &self,
+        algorithm: SigningAlgorithm,
+        typ: &'static str,
+        claims: &[u8],
+    ) -> Result<String, Unavailable> {
+        if algorithm == SigningAlgorithm::Es256 {
+            return self.compact(algorithm, typ, claims);
+        }
         let (signer, claims) = (self.clone(), claims.to_vec());
-        tokio::task::spawn_blocking(move || signer.compact(typ, &claims))
+        tokio::task::spawn_blocking(move || signer.compact(algorithm, typ, &claims))
             .await
             .map_err(|error| unavailable(&error.to_string()))?
     }
 
-    async fn public_keys(&self) -> Result<Bytes, Unavailable> {
-        Ok(self.public_keys.clone())
+    fn public_keys(&self) -> Arc<PublicKeys> {
+        Arc::clone(&self.public_keys)
     }
 }
 
-/// The name of a public RSA key, and the document that publishes it.
-fn publish(public: &Jwk) -> Option<(String, Vec<u8>)> {
-    let AlgorithmParameters::RSA(numbers) = &public.algorithm else { return None };
-    let kid = public.thumbprint(ThumbprintHash::SHA256).ok()?;
-    let key = PublicKey {
-        alg: "RS256",
-        e: &numbers.e,
-        kid: &kid,
-        kty: "RSA",
-        n: &numbers.n,
-        usage: "sig",
+fn rsa_members(key: &KeyPair) -> Result<Value, Unavailable> {
+    let public = DecodingKey::from_rsa_der(key.public_key().as_ref());
+    let jwk = Jwk::from_decoding_key(&public, None)
+        .map_err(|error| unavailable(&format!("cannot read the key just made: {error}")))?;
+    let AlgorithmParameters::RSA(numbers) = jwk.algorithm else {
+        return Err(unavailable("an RSA key of another type"));
     };
-    let document = serde_json::to_vec(&PublicKeys { keys: [key] }).ok()?;
-    Some((kid, document))
+    Ok(json!({ "alg": "RS256", "e": numbers.e, "kty": "RSA", "n": numbers.n, "use": "sig" }))
+}
+
+/// The point is uncompressed: a byte that says so, then both coordinates (SEC 1 §2.3.3).
+fn elliptic_members(key: &EcdsaKeyPair) -> Result<Value, Unavailable> {
+    let point = key.public_key().as_ref();
+    let coordinates = point.strip_prefix(&[4]).and_then(|both| both.split_at_checked(32));
+    let (x, y) = coordinates.ok_or_else(|| unavailable("a point in an unknown form"))?;
+    let [x, y] = [x, y].map(|coordinate| BASE64_URL_SAFE_NO_PAD.encode(coordinate));
+    Ok(json!({ "alg": "ES256", "crv": "P-256", "kty": "EC", "use": "sig", "x": x, "y": y }))
+}
+
+/// The name of a public key, its thumbprint (RFC 7638), and its members with that name.
+fn publish(mut members: Value) -> Result<(String, Value), Unavailable> {
+    let unreadable = |why: String| unavailable(&format!("cannot name the key just made: {why}"));
+    let jwk: Jwk =
+        serde_json::from_value(members.clone()).map_err(|error| unreadable(error.to_string()))?;
+    let kid =
+        jwk.thumbprint(ThumbprintHash::SHA256).map_err(|error| unreadable(error.to_string()))?;
+    if let Some(members) = members.as_object_mut() {
+        members.insert("kid".to_owned(), kid.as_str().into());
+    }
+    Ok((kid, members))
 }
 
 fn unavailable(detail: &str) -> Unavailable {
@@ -127,41 +165,24 @@ fn unavailable(detail: &str) -> Unavailable {
 
 #[cfg(test)]
 mod tests {
+    use strum::VariantArray as _;
+
     use super::*;
-    use crate::protocol::ids::Fingerprint;
-    use crate::protocol::jwk::{KeySet, KeyUse};
-    use crate::protocol::jws::{SignatureError, UnverifiedJwt};
+    use crate::protocol::jwk::VerificationKey;
+    use crate::protocol::jws::UnverifiedJwt;
 
     #[tokio::test]
     async fn what_is_signed_verifies_by_what_is_published() {
         let signer = MemorySigner::generate().unwrap();
-        let token = signer.sign("token-introspection+jwt", br#"{"iss":"x"}"#).await.unwrap();
-        let published = signer.public_keys().await.unwrap();
-        let keys = KeySet::parse(&published, KeyUse::Client).unwrap();
-        let key = Arc::clone(&keys.keys()[0]);
-        assert_eq!(key.kid(), Some(signer.kid()));
-        let read = UnverifiedJwt::parse(&token).unwrap();
-        assert_eq!(read.header().kid.as_deref(), Some(signer.kid()));
-        let verified = read.verify(key).unwrap();
-        assert_eq!(verified.typ(), Some("token-introspection+jwt"));
-        assert_eq!(verified.claims().get("iss").and_then(|iss| iss.as_str()), Some("x"));
-    }
-
-    #[tokio::test]
-    async fn every_start_has_its_own_key_and_publishes_only_its_public_half() {
-        let (one, two) = (MemorySigner::generate().unwrap(), MemorySigner::generate().unwrap());
-        assert_ne!(one.kid(), two.kid());
-        let token = one.sign("JWT", b"{}").await.unwrap();
-        let foreign = KeySet::parse(&two.public_keys, KeyUse::Client).unwrap();
-        let verdict = UnverifiedJwt::parse(&token).unwrap().verify(Arc::clone(&foreign.keys()[0]));
-        assert_eq!(verdict.unwrap_err(), SignatureError::Mismatch);
-        let document: serde_json::Value = serde_json::from_slice(&one.public_keys).unwrap();
-        let members: Vec<_> = document["keys"][0].as_object().unwrap().keys().collect();
-        assert_eq!(members, ["alg", "e", "kid", "kty", "n", "use"]);
-        let n = document["keys"][0]["n"].as_str().unwrap();
-        let canonical = format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#);
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, canonical.as_bytes());
-        assert_eq!(one.kid(), BASE64_URL_SAFE_NO_PAD.encode(digest), "RFC 7638 §3");
-        assert!(!format!("{one:?}").contains(n), "{}", Fingerprint::of(n.as_bytes()));
+        for algorithm in SigningAlgorithm::VARIANTS {
+            let token = signer.sign(*algorithm, "at+jwt", br#"{"iss":"x"}"#).await.unwrap();
+            let read = UnverifiedJwt::parse(&token).unwrap();
+            let public = signer.public_keys();
+            let named = |key: &&Arc<VerificationKey>| key.kid() == read.header().kid.as_deref();
+            let key = Arc::clone(public.keys.keys().iter().find(named).unwrap());
+            let verified = read.verify(key).unwrap();
+            assert_eq!(verified.typ(), Some("at+jwt"));
+            assert_eq!(verified.claims().get("iss").and_then(|iss| iss.as_str()), Some("x"));
+        }
     }
 }

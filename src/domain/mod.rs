@@ -6,6 +6,7 @@ pub mod client;
 pub mod entra;
 pub mod freshness;
 pub mod identity;
+pub mod keyring;
 pub mod mapping;
 pub mod principal;
 pub mod rejection;

@@ -8,6 +8,7 @@ use super::snapshot::{Caller, Snapshot};
 use super::verdict_cache::{Decided, Entry, Question, Refused, VerdictCache};
 use super::verify::{Audiences, Refusal, Verifier};
 use crate::domain::identity::{Context, permitted};
+use crate::domain::keyring::SigningAlgorithm;
 use crate::domain::rejection::{Reason, Rejection, Step};
 use crate::domain::validate::ValidToken;
 use crate::ports::{Clock, Dependency, GroupDirectory, Signer, Unavailable};
@@ -180,7 +181,9 @@ impl Introspector {
                 token_introspection: answer,
             })
         });
-        self.signer.sign(SIGNED_TYP, &unsigned.map_err(|error| unserialisable(&error))?).await
+        let unsigned = unsigned.map_err(|error| unserialisable(&error))?;
+        // The default of RFC 9701 §6 (JIR-09).
+        self.signer.sign(SigningAlgorithm::Rs256, SIGNED_TYP, &unsigned).await
     }
 }
 

@@ -9,9 +9,9 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::adapters::clock::ManualClock;
 use crate::adapters::http_client::Timeouts;
-use crate::adapters::signer::MemorySigner;
 use crate::adapters::test_server::{Reply, TestServer};
-use crate::ports::{Signer as _, ready};
+use crate::dev::keys::SigningKey;
+use crate::ports::ready;
 use crate::protocol::time::Seconds;
 
 const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
@@ -21,14 +21,8 @@ const KEYS: &str = "/8eaef023-2b34-4da1-9baa-8bc8c9d6a490/discovery/v2.0/keys";
 const START: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
 /// Two public keys, made once for all tests.
-static PUBLIC: LazyLock<[Value; 2]> = LazyLock::new(|| {
-    [(); 2].map(|()| {
-        let signer = MemorySigner::generate().unwrap();
-        let document = futures_util::FutureExt::now_or_never(signer.public_keys());
-        let document: Value = serde_json::from_slice(&document.unwrap().unwrap()).unwrap();
-        document["keys"][0].clone()
-    })
-});
+static PUBLIC: LazyLock<[Value; 2]> =
+    LazyLock::new(|| ["one", "two"].map(|name| SigningKey::pooled(name).unwrap().jwk()));
 
 fn key_set(keys: &[usize]) -> Reply {
     let keys: Vec<_> = keys.iter().map(|index| PUBLIC[*index].clone()).collect();
