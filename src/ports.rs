@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::domain::keyring::SigningAlgorithm;
+use crate::domain::lineage::Exposure;
 use crate::domain::principal::{PrincipalId, PrincipalType};
+use crate::domain::revocation::Mark;
 use crate::domain::tenant::IssuerId;
 use crate::protocol::ids::{ClientId, Fingerprint};
 use crate::protocol::jwk::KeySet;
@@ -30,8 +32,12 @@ pub enum Dependency {
     IssuerKeys,
     /// Microsoft Graph.
     Graph,
+    /// The source of randomness.
+    Random,
     /// The key that signs our own answers.
     SigningKey,
+    /// What keeps opaque tokens and revocations.
+    Store,
 }
 
 /// What time it is. Never goes back.
@@ -143,6 +149,42 @@ pub trait ReplayGuard: Send + Sync + std::fmt::Debug {
     /// Whether `id` is used by `client` for the first time; it is remembered until `expires`.
     /// `false` also when nothing more can be remembered: then nobody can be sure.
     fn first_use(&self, client: &ClientId, id: &str, expires: UnixTime) -> bool;
+}
+
+/// What was revoked.
+#[async_trait]
+pub trait Revocations: Send + Sync + std::fmt::Debug {
+    /// A number that every revocation changes: what was decided under another one may be wrong.
+    /// Never waits.
+    fn epoch(&self) -> u64;
+
+    /// Whether any of `exposures` is revoked. Never waits.
+    fn is_revoked(&self, exposures: &[Exposure]) -> bool;
+
+    /// Revokes. From the answer on, nothing that the mark ends is good here.
+    async fn revoke(&self, mark: Mark) -> Result<(), Unavailable>;
+}
+
+/// What is behind opaque tokens, kept under the digest of each: whoever sees the digests has no
+/// token.
+#[async_trait]
+pub trait OpaqueTokens: Send + Sync + std::fmt::Debug {
+    /// Keeps `claims` under `id` until `expires`.
+    async fn keep(
+        &self,
+        id: Fingerprint,
+        claims: Bytes,
+        expires: UnixTime,
+    ) -> Result<(), Unavailable>;
+
+    /// What is kept under `id`.
+    async fn find(&self, id: Fingerprint) -> Result<Option<Bytes>, Unavailable>;
+}
+
+/// Where unguessable bytes come from.
+pub trait Random: Send + Sync + std::fmt::Debug {
+    /// Fills `bytes`.
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), Unavailable>;
 }
 
 /// Slows down those who guess.

@@ -12,7 +12,9 @@ use crate::adapters::background::Background;
 use crate::adapters::graph::GraphGroups;
 use crate::adapters::http_client::{HttpClient, HttpSetupError};
 use crate::adapters::issuer_keys::EntraKeys;
+use crate::adapters::opaque_tokens::MemoryOpaqueTokens;
 use crate::adapters::replay::MemoryReplayGuard;
+use crate::adapters::revocations::MemoryRevocations;
 use crate::adapters::signer::MemorySigner;
 use crate::adapters::throttle::FailureThrottle;
 use crate::config::Config;
@@ -22,6 +24,7 @@ use crate::ports::{Clock, GroupDirectory, IssuerKeys, Signer};
 use crate::service::authenticate::{Authenticator, BearerCache};
 use crate::service::introspect::{self, Introspector};
 use crate::service::snapshot::Snapshot;
+use crate::service::tokens::{Own, Tokens};
 use crate::service::verdict_cache::VerdictCache;
 use crate::service::verify::Verifier;
 use crate::telemetry::metrics::Metrics;
@@ -74,14 +77,21 @@ impl Parts {
         let Outside { keys, groups, clock } = outside;
         let groups: Arc<dyn GroupDirectory> = groups;
         let signer: Arc<dyn Signer> = Arc::new(MemorySigner::generate()?);
+        let own = Own {
+            signer: Arc::clone(&signer),
+            opaque: Arc::new(MemoryOpaqueTokens::new(Arc::clone(&clock))),
+            revocations: Arc::new(MemoryRevocations::new(Arc::clone(&clock))),
+        };
+        let tokens =
+            Arc::new(Tokens::new(Arc::clone(&verifier), Some(own.clone()), Arc::clone(&clock)));
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::of(config)));
         let metrics = Arc::new(Metrics::new()?);
         let introspector = Arc::new(Introspector::new(introspect::Parts {
-            verifier: Arc::clone(&verifier),
+            tokens: Arc::clone(&tokens),
             groups: Arc::clone(&groups),
-            signer: Arc::clone(&signer),
+            own: own.clone(),
             clock: Arc::clone(&clock),
-            cache: VerdictCache::new(config.cache.bytes),
+            cache: VerdictCache::new(config.cache.bytes, Arc::clone(&own.revocations)),
         }));
         let authenticator = Authenticator {
             verifier: Arc::clone(&verifier),
@@ -97,7 +107,7 @@ impl Parts {
             signer,
             metrics: Arc::clone(&metrics),
         };
-        let admin = Admin { snapshot, verifier, groups, keys, clock, introspector, metrics };
+        let admin = Admin { snapshot, tokens, groups, keys, clock, introspector, metrics };
         Ok(Self { public: Data::new(public), admin: Data::new(admin) })
     }
 }

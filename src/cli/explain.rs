@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::ports::Clock;
 use crate::service::explain::{Explanation, Misfire, RuleTried, explain};
 use crate::service::snapshot::{Caller, Snapshot};
+use crate::service::tokens::Tokens;
 
 /// Longest text that is read as a token, in bytes; more than any token that is accepted.
 const MAX_INPUT_BYTES: u64 = 256 * 1024;
@@ -92,8 +93,8 @@ async fn ask(
 ) -> anyhow::Result<Explanation> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let outside = Outside::new(config, Arc::clone(&clock), &TaskTracker::new())?;
-    let verifier = outside.verifier();
-    explain(&verifier, &*outside.groups, &*clock, (snapshot, caller), token)
+    let tokens = Tokens::new(Arc::new(outside.verifier()), None, Arc::clone(&clock));
+    explain(&tokens, &*outside.groups, &*clock, (snapshot, caller), token)
         .await
         .context("the token cannot be checked")
 }

@@ -1,12 +1,13 @@
 //! `clients`: who may call.
 
+use super::exchange::{self, Surroundings};
 use super::node::Value;
 use super::read::{Found, Reader, Section, values};
 use super::report::{Wrong, nearest};
 use super::schema;
 use super::tenants::Known;
 use super::values::{client_secret, exact, guid, one_of};
-use crate::domain::client::{Client, ClientCredentials, IntrospectPermission};
+use crate::domain::client::{Client, ClientCredentials, ExchangeRule, IntrospectPermission};
 use crate::protocol::ids::{ClientId, Guid, SecretDigest};
 use crate::protocol::jwk::{KeySet, KeySetError, KeyUse};
 use crate::protocol::time::UnixTime;
@@ -19,7 +20,11 @@ struct Taken {
 }
 
 /// Reads all clients; those with a problem are left out.
-pub(super) fn read(reader: &mut Reader<'_>, file: &Section<'_>, known: &Known) -> Vec<Client> {
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    file: &Section<'_>,
+    around: &Surroundings<'_>,
+) -> Vec<Client> {
     let Some(found) = file.get("clients") else { return Vec::new() };
     let mut taken = Taken::default();
     let named = reader.named(&found);
@@ -32,20 +37,35 @@ pub(super) fn read(reader: &mut Reader<'_>, file: &Section<'_>, known: &Known) -
             .parse::<ClientId>()
             .map_err(|error| reader.note(&found.place, Wrong::new(error.to_string())))
             .ok();
-        let client = client(reader, &found, known, &mut taken);
-        if let (Some(id), Some((credentials, introspect))) = (id, client) {
-            clients.push(Client { id, credentials, introspect });
+        let read = client(reader, (name, &found), around, &mut taken);
+        if let (Some(id), Some(client)) = (id, read) {
+            clients.push(client.named(id));
         }
     }
     clients
 }
 
+/// A client that has no name yet.
+struct Nameless {
+    credentials: ClientCredentials,
+    introspect: Option<IntrospectPermission>,
+    exchange: Vec<ExchangeRule>,
+    default_resource: Option<String>,
+}
+
+impl Nameless {
+    fn named(self, id: ClientId) -> Client {
+        let Self { credentials, introspect, exchange, default_resource } = self;
+        Client { id, credentials, introspect, exchange, default_resource }
+    }
+}
+
 fn client(
     reader: &mut Reader<'_>,
-    found: &Found<'_>,
-    known: &Known,
+    (name, found): (&str, &Found<'_>),
+    around: &Surroundings<'_>,
     taken: &mut Taken,
-) -> Option<(ClientCredentials, Option<IntrospectPermission>)> {
+) -> Option<Nameless> {
     let section = reader.section(found, &schema::CLIENT)?;
     if ["secret", "jwks", "entra_app"].iter().all(|way| section.get(way).is_none()) {
         let wrong = Wrong::new("no way to authenticate");
@@ -54,13 +74,23 @@ fn client(
     let credentials = ClientCredentials {
         secret: secret(reader, &section, taken),
         keys: section.get("jwks").and_then(|found| keys(reader, &found)),
-        entra_app: entra_app(reader, &section, known, taken),
+        entra_app: entra_app(reader, &section, around.known, taken),
     };
     let introspect = section
         .get("introspect")
         .and_then(|found| reader.section(&found, &schema::INTROSPECT))
-        .map(|section| introspect(reader, &section, known));
-    Some((credentials, introspect))
+        .map(|section| introspect(reader, &section, around));
+    let own = introspect.as_ref().map_or(&[][..], |permission| &permission.audiences);
+    let exchange = exchange::read(reader, &section, (name, own), around);
+    let default_resource = section.get("default_resource").and_then(|found| {
+        let resource = reader.value(&section, "default_resource", exact)?;
+        if !exchange.iter().any(|rule| rule.resource == resource) {
+            let wrong = Wrong::new("no rule of this client's `exchange` is about it");
+            reader.note(&found.place, wrong);
+        }
+        Some(resource)
+    });
+    Some(Nameless { credentials, introspect, exchange, default_resource })
 }
 
 fn secret(
@@ -110,12 +140,16 @@ fn shared(what: &str, other: &str) -> Wrong {
 fn introspect(
     reader: &mut Reader<'_>,
     section: &Section<'_>,
-    known: &Known,
+    around: &Surroundings<'_>,
 ) -> IntrospectPermission {
+    let known = around.known;
     let audiences = reader.filled(section, "audiences", exact);
-    let foreign = |audience: &String| known.complete && !known.audiences.contains(audience);
+    let foreign = |audience: &String| {
+        let ours = around.names.resources.contains(audience);
+        known.complete && !ours && !known.audiences.contains(audience)
+    };
     for audience in audiences.iter().filter(|audience| foreign(&audience.value)) {
-        let wrong = Wrong::new("not an audience of any tenant");
+        let wrong = Wrong::new("not an audience of any tenant, nor one of `resources`");
         let near = nearest(&audience.value, known.audiences.iter().map(String::as_str));
         let hint = near.map_or_else(
             || "add it to `entra[].audiences`".to_owned(),
@@ -124,7 +158,8 @@ fn introspect(
         reader.note(&audience.place, wrong.hint(hint));
     }
     let release = values(reader.list(section, "release", one_of));
-    IntrospectPermission { audiences: values(audiences), release }
+    let phantom = reader.flag(section, "phantom");
+    IntrospectPermission { audiences: values(audiences), release, phantom }
 }
 
 /// The keys of a client are trusted as long as the configuration that names them.

@@ -3,11 +3,15 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::exchange::Surroundings;
 use super::expand::{Environment, MAX_FILE_BYTES, SystemEnvironment};
+use super::names::Names;
 use super::read::{Place, Reader, Section};
 use super::report::{Problem, Report, Wrong};
 use super::values::{duration, issuer, one_of, size, socket};
-use super::{CacheBounds, Config, KeySetRules, Listen, Log, clients, node, rules, schema, tenants};
+use super::{
+    CacheBounds, Config, KeySetRules, Listen, Log, clients, node, resources, rules, schema, tenants,
+};
 use crate::protocol::time::Seconds;
 
 /// Whether a secret may stand in the file itself.
@@ -64,7 +68,10 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
     let issuer = reader.value(file, "issuer", issuer);
     let listen = listen(reader, file);
     let (tenants, known) = tenants::read(reader, file);
-    let clients = clients::read(reader, file, &known);
+    let names = Names::of(file);
+    let resources = resources::read(reader, file, &names, issuer.as_deref());
+    let around = Surroundings { known: &known, names: &names, resources: &resources };
+    let clients = clients::read(reader, file, &around);
     let mapping = rules::read(reader, file, &known);
     let key_sets = key_sets(reader, file);
     let cache = cache(reader, file);
@@ -74,6 +81,7 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
         listen: listen?,
         tenants,
         clients,
+        resources,
         mapping,
         key_sets: key_sets?,
         cache: cache?,

@@ -4,11 +4,15 @@
 //! that is wrong with the file at once.
 
 mod clients;
+mod exchange;
+mod exchange_schema;
 mod expand;
 mod load;
+mod names;
 mod node;
 mod read;
 mod report;
+mod resources;
 mod rules;
 pub mod schema;
 mod tenants;
@@ -25,6 +29,7 @@ pub use report::{Problem, Report};
 
 use crate::domain::client::Client;
 use crate::domain::mapping::Mapping;
+use crate::domain::resource::Resource;
 use crate::domain::tenant::Tenant;
 use crate::protocol::time::Seconds;
 
@@ -40,6 +45,8 @@ pub struct Config {
     pub tenants: Vec<Tenant>,
     /// The registered callers; at least one.
     pub clients: Vec<Client>,
+    /// What tokens are minted for.
+    pub resources: Vec<Resource>,
     /// Entra to Tyk.
     pub mapping: Mapping,
     /// How key sets are kept.

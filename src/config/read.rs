@@ -237,6 +237,17 @@ impl<'e> Reader<'e> {
         }
     }
 
+    /// `true` or `false`; `false` when it is left out.
+    pub(super) fn flag(&mut self, section: &Section<'_>, name: &str) -> bool {
+        let Some(found) = section.get(name) else { return false };
+        let Value::Bool(flag) = found.node.value else {
+            let wrong = format!("expected true or false, found {}", found.node.kind());
+            self.note(&found.place, Wrong::new(wrong));
+            return false;
+        };
+        flag
+    }
+
     /// A list of values as `parse` understands them: none empty, none twice.
     pub(super) fn list<T>(
         &mut self,

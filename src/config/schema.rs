@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use Presence::{Absent, Default, Required};
 
+use super::exchange_schema::{EXCHANGE, RESOURCE};
+
 /// A mapping in the file, with the keys it may have.
 #[derive(Debug)]
 pub struct Section {
@@ -67,7 +69,7 @@ impl Key {
     }
 }
 
-const fn key(
+pub(super) const fn key(
     name: &'static str,
     kind: &'static str,
     presence: Presence,
@@ -81,13 +83,15 @@ const NO_CONDITION: Presence = Absent("no such condition");
 const EMPTY: Presence = Default("[]");
 
 /// Every section, in the order of the page.
-pub static SECTIONS: [&Section; 12] = [
+pub static SECTIONS: [&Section; 14] = [
     &FILE,
     &LISTEN,
     &TENANT,
     &GRAPH,
     &CLIENT,
     &INTROSPECT,
+    &EXCHANGE,
+    &RESOURCE,
     &RULE,
     &WHEN,
     &GRANT,
@@ -118,6 +122,12 @@ pub static FILE: Section = Section {
             "mapping of names to sections",
             Required,
             "Who may call; at least one. A name is 1 to 64 of `A-Z a-z 0-9 . _ ~ -`.",
+        ),
+        key(
+            "resources",
+            "mapping of names to sections",
+            Absent("nothing is exchanged"),
+            "What tokens are minted for. The name is the `aud` of its tokens, and how requests name it, compared exactly; a URI, if clients send `resource`.",
         ),
         key(
             "mapping",
@@ -228,6 +238,18 @@ pub static CLIENT: Section = Section {
             Absent("it may introspect nothing"),
             "What it may introspect.",
         ),
+        key(
+            "exchange",
+            "list of sections",
+            Absent("it may exchange nothing"),
+            "Whose tokens it may exchange, for what.",
+        ),
+        key(
+            "default_resource",
+            "text",
+            Absent("a request must name a resource"),
+            "The resource of requests that name none; it has a rule for it.",
+        ),
     ],
 };
 
@@ -239,13 +261,19 @@ pub static INTROSPECT: Section = Section {
             "audiences",
             "list of texts",
             Required,
-            "It learns only about tokens addressed to one of these; each is among the `audiences` of a tenant. At least one.",
+            "It learns only about tokens addressed to one of these; each is among the `audiences` of a tenant, or one of `resources`. At least one.",
         ),
         key(
             "release",
             "list of `email`, `name`, `username`",
             EMPTY,
             "The personal data it is shown.",
+        ),
+        key(
+            "phantom",
+            "`true` or `false`",
+            Default("false"),
+            "Whether it may ask for the JWT behind an opaque token (`Accept: application/jwt`).",
         ),
     ],
 };

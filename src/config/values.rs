@@ -8,6 +8,7 @@ use url::{Host, Url};
 
 use super::report::{Wrong, nearest};
 use crate::protocol::ids::Guid;
+use crate::protocol::scope::is_scope;
 use crate::protocol::time::Seconds;
 
 /// Longest name, audience, group or other single text, in bytes.
@@ -51,8 +52,7 @@ pub(super) fn exact(text: &str) -> Result<String, Wrong> {
 
 /// A scope token (RFC 6749 §3.3).
 pub(super) fn scope(text: &str) -> Result<String, Wrong> {
-    let legal = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    if !text.is_empty() && text.len() <= MAX_TEXT_BYTES && text.bytes().all(legal) {
+    if text.len() <= MAX_TEXT_BYTES && is_scope(text) {
         Ok(text.to_owned())
     } else {
         Err(Wrong::new("not a scope: printable ASCII without space, `\"` and `\\`")

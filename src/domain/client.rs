@@ -1,7 +1,9 @@
 //! Who may call tessera, how they prove it, and what they may see.
 
+use super::principal::PrincipalType;
 use crate::protocol::ids::{ClientId, Guid, SecretDigest};
 use crate::protocol::jwk::KeySet;
+use crate::protocol::time::Seconds;
 
 /// A registered caller.
 #[derive(Clone, Debug)]
@@ -12,6 +14,36 @@ pub struct Client {
     pub credentials: ClientCredentials,
     /// What it may introspect; `None`: nothing at all (INT-08).
     pub introspect: Option<IntrospectPermission>,
+    /// What it may exchange; nothing unless a rule allows it.
+    pub exchange: Vec<ExchangeRule>,
+    /// What its tokens are minted for when a request names no target (TEX-14).
+    pub default_resource: Option<String>,
+}
+
+/// Whose tokens a client may exchange, for what. Of several rules for one resource the first that
+/// fits the subject decides.
+#[derive(Clone, Debug, Default)]
+pub struct ExchangeRule {
+    /// Its name, in logs and explanations.
+    pub name: String,
+    /// The resource it is about.
+    pub resource: String,
+    /// The scopes that may be asked for.
+    pub scopes: Vec<String>,
+    /// The kinds of subjects; at least one.
+    pub subjects: Vec<PrincipalType>,
+    /// The audiences that subject tokens may be addressed to, beside this service itself (TEX-50).
+    pub from: Vec<String>,
+    /// The tenants of subjects; empty: all.
+    pub tenants: Vec<Guid>,
+    /// Mapping rules of which one must have matched the subject; empty: none needs to.
+    pub grants: Vec<String>,
+    /// Other clients whose proof may be presented as actor token.
+    pub actors: Vec<ClientId>,
+    /// A shorter life than the resource allows.
+    pub ttl: Option<Seconds>,
+    /// Whether the client leaves no trace as an actor when it presents no actor token (TEX-46).
+    pub impersonate: bool,
 }
 
 /// The ways in which one client may authenticate.
@@ -32,6 +64,8 @@ pub struct IntrospectPermission {
     pub audiences: Vec<String>,
     /// The personal data it is shown (INT-22); nothing unless listed.
     pub release: Vec<Released>,
+    /// Whether it may ask for the JWT behind an opaque token.
+    pub phantom: bool,
 }
 
 /// Personal data that is shown only to clients entitled to it.

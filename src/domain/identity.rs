@@ -6,7 +6,8 @@ use super::mapping::{Facts, Mapped, Mapping, add};
 use super::principal::PrincipalId;
 use super::rejection::{Reason, Rejection};
 use super::validate::{ValidToken, intersects};
-use crate::protocol::introspection::{Act, Active, Audience, Identity};
+use crate::protocol::delegation::Act;
+use crate::protocol::introspection::{Active, Audience, Identity};
 use crate::protocol::json::Object;
 use crate::protocol::time::UnixTime;
 
@@ -18,22 +19,22 @@ pub struct Context<'t> {
     groups: Option<&'t [String]>,
     mapped: Mapped,
     principal: String,
-    actor: Option<String>,
+    actor: Option<Act>,
 }
 
 /// Checks that a client may learn about the token at all (INT-08, INT-20).
 pub fn permitted<'p>(
-    token: &ValidToken,
+    audience: &[String],
     permission: Option<&'p IntrospectPermission>,
 ) -> Result<&'p IntrospectPermission, Rejection> {
     let permission = permission.ok_or_else(|| Rejection::new(Reason::CallerNotPermitted))?;
-    if intersects(&token.audience, &permission.audiences) {
+    if intersects(audience, &permission.audiences) {
         return Ok(permission);
     }
     Err(Rejection::new(Reason::AudienceNotForCaller)
         .at("aud")
         .expected(format_args!("one of {}", permission.audiences.join(", ")))
-        .found(token.audience.join(", ")))
+        .found(audience.join(", ")))
 }
 
 impl<'t> Context<'t> {
@@ -47,10 +48,9 @@ impl<'t> Context<'t> {
     ) -> Self {
         let subject = &token.subject;
         let mapped = mapping.apply(&facts(token, groups));
-        // An agent's service principal is its application: there is no other stable name for it.
-        let actor = subject.agent_acts.then(|| {
-            PrincipalId { object: subject.app, tenant: subject.principal.tenant }.to_string()
-        });
+        let named =
+            |agent: PrincipalId| Act { iss: token.iss.clone(), sub: agent.to_string(), act: None };
+        let actor = subject.acting_agent().map(named);
         let principal = subject.principal.to_string();
         Self { token, permission, groups, mapped, principal, actor }
     }
@@ -93,8 +93,9 @@ impl<'t> Context<'t> {
             tenant: subject.principal.tenant.to_string(),
             principal: &self.principal,
             principal_type: subject.kind.as_str(),
-            act: self.actor.as_deref().map(|sub| Act { iss: &token.iss, sub }),
-            act_sub: self.actor.as_deref(),
+            act: self.actor.as_ref(),
+            may_act: None,
+            act_sub: self.actor.as_ref().map(|actor| actor.sub.as_str()),
             identity: self.identity(),
         })
     }

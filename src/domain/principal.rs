@@ -1,6 +1,6 @@
 //! Who a token speaks for.
 
-use crate::protocol::ids::Guid;
+use crate::protocol::ids::{Guid, GuidError};
 
 /// The stable identity behind a token: `oid` and `tid`, and nothing else (ENT-08).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +15,15 @@ pub struct PrincipalId {
 impl std::fmt::Display for PrincipalId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}", self.object, self.tenant)
+    }
+}
+
+impl std::str::FromStr for PrincipalId {
+    type Err = GuidError;
+
+    fn from_str(text: &str) -> Result<Self, GuidError> {
+        let (object, tenant) = text.split_once('.').ok_or(GuidError)?;
+        Ok(Self { object: object.parse()?, tenant: tenant.parse()? })
     }
 }
 

@@ -51,11 +51,11 @@ impl Step {
         match self {
             Self::Format => "it is one compact, signed JWT",
             Self::Header => "its header asks for nothing unusual",
-            Self::Issuer => "it names an Entra tenant that is configured here",
+            Self::Issuer => "it names an Entra tenant that is configured here, or this service",
             Self::Key => "the issuer has the key it names",
-            Self::Signature => "the signature is that key's",
-            Self::Lifetime => "it is valid now",
-            Self::Audience => "it is addressed to an API of the tenant's `audiences`",
+            Self::Signature => "the signature is that key's; an opaque token is known",
+            Self::Lifetime => "it is valid now, and nothing it rests on was revoked",
+            Self::Audience => "it is addressed to an API or a resource that is configured here",
             Self::Identity => "it is an access token and says whose",
             Self::Caller => "it is addressed to one of the client's own `introspect.audiences`",
         }
@@ -112,10 +112,16 @@ pub enum Reason {
     LifetimeImplausible,
     /// A security event, logout token or another kind of JWT.
     NotAnAccessToken,
+    /// Declared as an ID token, and another kind of token.
+    NotAnIdToken,
     /// `nbf` lies in the future.
     NotYetValid,
+    /// An opaque token that is not known here, or not any more.
+    OpaqueUnknown,
     /// `cnf` binds the token to a key, and no proof of that key is checked here.
     ProofOfPossession,
+    /// Revoked: the token, one it was exchanged from, its principal or a client.
+    Revoked,
     /// The signature does not match: the token was altered or signed by somebody else.
     SignatureInvalid,
     /// `tid` is not a tenant that is configured.
@@ -152,16 +158,18 @@ impl Reason {
             | Self::TenantNotAccepted
             | Self::VersionNotAccepted => Step::Issuer,
             Self::KeyNotForIssuer | Self::KeyUnknown => Step::Key,
-            Self::SignatureInvalid => Step::Signature,
+            Self::OpaqueUnknown | Self::SignatureInvalid => Step::Signature,
             Self::Expired
             | Self::IssuedInFuture
             | Self::LifetimeImplausible
-            | Self::NotYetValid => Step::Lifetime,
+            | Self::NotYetValid
+            | Self::Revoked => Step::Lifetime,
             Self::AudienceNotAccepted => Step::Audience,
             Self::ClaimMalformed
             | Self::ClaimMissing
             | Self::IdToken
             | Self::NotAnAccessToken
+            | Self::NotAnIdToken
             | Self::ProofOfPossession => Step::Identity,
             Self::AudienceNotForCaller | Self::CallerNotPermitted => Step::Caller,
         }
@@ -206,9 +214,12 @@ impl Reason {
                 "find out who issued this token; Entra's live at most 28 hours"
             }
             Self::NotAnAccessToken => "send the access token for the API",
+            Self::NotAnIdToken => "declare the token as what it is (`subject_token_type`)",
+            Self::OpaqueUnknown => "it was never issued here, or it has expired",
             Self::ProofOfPossession => {
                 "request a bearer token; the proof of a bound one is not checked"
             }
+            Self::Revoked => "the user signs in again, or the client exchanges a newer token",
             Self::SignatureInvalid => {
                 "the token was altered on its way, or signed by somebody else"
             }

@@ -7,6 +7,7 @@ use super::rejection::{Reason, Rejection};
 use super::tenant::{IssuerId, TokenVersion};
 use crate::protocol::ids::Guid;
 use crate::protocol::json::{Json, Object};
+use crate::protocol::scope::is_scope;
 
 /// Claims that only other kinds of tokens carry.
 const ID_TOKEN_CLAIMS: [&str; 3] = ["nonce", "c_hash", "at_hash"];
@@ -55,6 +56,37 @@ impl Subject {
             scopes: &self.scopes,
             tenant: self.principal.tenant,
         }
+    }
+
+    /// The agent identity that acts for the person. Its service principal is its application:
+    /// there is no other stable name for it.
+    pub fn acting_agent(&self) -> Option<PrincipalId> {
+        let agent = PrincipalId { object: self.app, tenant: self.principal.tenant };
+        self.agent_acts.then_some(agent)
+    }
+
+    /// Reads the identity in the verified claims of an ID token of `issuer` for `app`. It says who
+    /// signed in, and carries no scopes (ENT-07).
+    pub fn of_id_token(claims: &Object, issuer: IssuerId, app: Guid) -> Result<Self, Rejection> {
+        let of_access_tokens = ["scp", "azpacr", "appidacr", "idtyp", "cnf", "events"];
+        if let Some(name) = of_access_tokens.into_iter().find(|name| claims.has(name)) {
+            let refused = Rejection::new(Reason::NotAnIdToken).at(name);
+            return Err(refused.expected("an ID token, which does not have it"));
+        }
+        let sub = claims::identifier(claims, "sub")?.ok_or_else(|| missing("sub"))?.to_owned();
+        let agent_user = has_facet(claims, "xms_sub_fct", AGENT_USER)?;
+        Ok(Self {
+            principal: PrincipalId { object: claims::guid(claims, "oid")?, tenant: issuer.tenant },
+            kind: if agent_user { PrincipalType::Agent } else { PrincipalType::User },
+            sub,
+            app,
+            agent_acts: false,
+            app_only: false,
+            scopes: Vec::new(),
+            roles: strings(claims, "roles")?.unwrap_or_default(),
+            groups: groups(claims)?,
+            token_id: claims::identifier(claims, "uti")?.map(str::to_owned),
+        })
     }
 
     /// Reads the identity in verified claims of `issuer`.
@@ -128,9 +160,8 @@ fn scopes(claims: &Object) -> Result<Vec<String>, Rejection> {
     let Some(list) = text(claims, "scp")?.filter(|list| *list != "/") else {
         return Ok(Vec::new());
     };
-    let legal = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     let entries: Vec<_> = list.split(' ').filter(|entry| !entry.is_empty()).collect();
-    match entries.iter().find(|entry| !entry.bytes().all(legal)) {
+    match entries.iter().find(|entry| !is_scope(entry)) {
         Some(bad) => Err(malformed("scp", "scopes in ASCII (RFC 6749 §3.3)", bad)),
         None => Ok(entries.into_iter().map(str::to_owned).collect()),
     }

@@ -4,6 +4,8 @@ use super::claims::{self, Round};
 use super::rejection::{Reason, Rejection};
 use super::subject::Subject;
 use super::tenant::IssuerId;
+use crate::protocol::ids::Guid;
+use crate::protocol::json::Object;
 use crate::protocol::jws::SignedJwt;
 use crate::protocol::time::{Seconds, UnixTime};
 
@@ -12,7 +14,7 @@ pub const CLOCK_SKEW: Seconds = Seconds::new(60);
 /// The longest life that is believed; CAE tokens live up to 28 hours (ENT-12).
 pub const HORIZON: Seconds = Seconds::hours(48);
 
-/// A token that passed every rule. Only [`access_token`] makes one.
+/// A token that passed every rule. Only [`access_token`] and [`id_token`] make one.
 #[derive(Debug)]
 pub struct ValidToken {
     /// The issuer whose rules it passed.
@@ -45,6 +47,27 @@ pub fn access_token(
     audiences: &[String],
     now: UnixTime,
 ) -> Result<ValidToken, Rejection> {
+    valid(signed, issuer, audiences, now, |claims| Subject::of(claims, issuer))
+}
+
+/// Applies the rules to an Entra ID token that was issued to `app`.
+pub fn id_token(
+    signed: SignedJwt,
+    issuer: IssuerId,
+    app: Guid,
+    now: UnixTime,
+) -> Result<ValidToken, Rejection> {
+    let subject = |claims: &Object| Subject::of_id_token(claims, issuer, app);
+    valid(signed, issuer, &[app.to_string()], now, subject)
+}
+
+fn valid(
+    signed: SignedJwt,
+    issuer: IssuerId,
+    audiences: &[String],
+    now: UnixTime,
+    subject: impl FnOnce(&Object) -> Result<Subject, Rejection>,
+) -> Result<ValidToken, Rejection> {
     let lifetime = Lifetime::of(&signed)?;
     lifetime.check(now)?;
     let audience = claims::audience(signed.claims())?;
@@ -54,7 +77,7 @@ pub fn access_token(
             .expected(format_args!("one of {}", audiences.join(", ")))
             .found(audience.join(", ")));
     }
-    let subject = Subject::of(signed.claims(), issuer)?;
+    let subject = subject(signed.claims())?;
     Ok(ValidToken {
         issuer,
         iss: claims::required_text(signed.claims(), "iss")?.to_owned(),

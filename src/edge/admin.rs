@@ -17,7 +17,7 @@ use crate::protocol::time::UnixTime;
 use crate::service::explain::explain;
 use crate::service::introspect::Introspector;
 use crate::service::snapshot::Snapshot;
-use crate::service::verify::Verifier;
+use crate::service::tokens::Tokens;
 use crate::telemetry::metrics::Metrics;
 
 /// What the handlers of this listener work with.
@@ -26,7 +26,7 @@ pub struct Admin {
     /// The configuration now.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Verifies tokens.
-    pub verifier: Arc<Verifier>,
+    pub tokens: Arc<Tokens>,
     /// Tells groups that Entra left out.
     pub groups: Arc<dyn GroupDirectory>,
     /// The key sets.
@@ -112,7 +112,7 @@ async fn explanation(
         .asked_as(form.get("client"))
         .ok_or(Problem::Malformed("`client` must name a client of the configuration"))?;
     let asked = (&**snapshot, &**caller);
-    let story = explain(&admin.verifier, &*admin.groups, &*admin.clock, asked, token).await;
+    let story = explain(&admin.tokens, &*admin.groups, &*admin.clock, asked, token).await;
     let story = story.map_err(|outage| {
         tracing::warn!(detail = %outage, "the token cannot be explained");
         Problem::Unavailable

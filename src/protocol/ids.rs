@@ -66,7 +66,8 @@ impl fmt::Debug for Guid {
 ///
 /// The alphabet makes form-encoded and raw Basic credentials the same bytes (ERR-06), and cannot
 /// spell a principal (`<guid>.<guid>` is refused; RFC 9700 §4.15).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(transparent)]
 pub struct ClientId(String);
 
 /// Why a client name is refused.
@@ -121,6 +122,15 @@ impl Fingerprint {
         let mut out = [0_u8; 32];
         out.copy_from_slice(digest(&SHA256, bytes).as_ref());
         Self(out)
+    }
+}
+
+impl Fingerprint {
+    /// The first 128 bits: as much as names anything for ever.
+    pub fn first_half(&self) -> [u8; 16] {
+        let mut half = [0; 16];
+        half.iter_mut().zip(self.0).for_each(|(to, from)| *to = from);
+        half
     }
 }
 

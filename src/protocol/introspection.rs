@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::delegation::{Act, MayAct};
+
 /// The whole answer about every token that is not active (INT-13, INT-29).
 pub const INACTIVE: &[u8] = br#"{"active":false}"#;
 /// The media type of the signed form, as asked for and as answered.
@@ -69,7 +71,10 @@ pub struct Active<'a> {
     pub principal_type: &'static str,
     /// Who acts for the subject (RFC 8693 §4.1).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub act: Option<Act<'a>>,
+    pub act: Option<&'a Act>,
+    /// Who alone may act for the subject (RFC 8693 §4.4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub may_act: Option<&'a MayAct>,
     /// Who acts, for readers that cannot read objects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub act_sub: Option<&'a str>,
@@ -92,15 +97,6 @@ impl<'a> Audience<'a> {
     pub fn of(entries: &'a [String]) -> Self {
         if let [one] = entries { Self::One(one) } else { Self::Many(entries) }
     }
-}
-
-/// Who acts (RFC 8693 §4.1).
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Act<'a> {
-    /// Who names the actor so.
-    pub iss: &'a str,
-    /// The actor.
-    pub sub: &'a str,
 }
 
 /// Our own part of the answer.

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 
+use super::ids::Fingerprint;
 use super::json::{Json, JsonError, Object};
 use super::jwk::VerificationKey;
 
@@ -79,6 +80,7 @@ pub struct SignedJwt {
     typ: Option<String>,
     claims: Object,
     key: Arc<VerificationKey>,
+    input_digest: Fingerprint,
 }
 
 /// A token was not signed by the key it should have been signed by.
@@ -129,7 +131,12 @@ impl<'t> UnverifiedJwt<'t> {
             key.algorithm(),
         );
         match verdict {
-            Ok(true) => Ok(SignedJwt { typ: self.header.typ, claims: self.unverified_claims, key }),
+            Ok(true) => Ok(SignedJwt {
+                typ: self.header.typ,
+                claims: self.unverified_claims,
+                key,
+                input_digest: Fingerprint::of(self.signing_input.as_bytes()),
+            }),
             Ok(false) | Err(_) => Err(SignatureError::Mismatch),
         }
     }
@@ -144,6 +151,11 @@ impl SignedJwt {
     /// The header's `typ`.
     pub fn typ(&self) -> Option<&str> {
         self.typ.as_deref()
+    }
+
+    /// The digest of what was signed: the same however the signature is spelled.
+    pub const fn input_digest(&self) -> Fingerprint {
+        self.input_digest
     }
 
     /// The key that signed.

@@ -26,13 +26,18 @@ pub enum FormError {
     TooLarge,
 }
 
-/// The parameters of one request, decoded; each name at most once.
+/// The parameters of one request, decoded; each name at most once, unless it may be repeated.
 #[derive(Debug, Default)]
 pub struct Form<'b>(Vec<(Cow<'b, str>, Cow<'b, str>)>);
 
 impl<'b> Form<'b> {
     /// Reads a whole body. Names are case-sensitive; unknown ones are kept and ignored.
     pub fn parse(body: &'b [u8]) -> Result<Self, FormError> {
+        Self::parse_repeating(body, &[])
+    }
+
+    /// Reads a whole body in which each of `repeatable` may come several times.
+    pub fn parse_repeating(body: &'b [u8], repeatable: &[&str]) -> Result<Self, FormError> {
         let mut params: Vec<(Cow<'b, str>, Cow<'b, str>)> = Vec::new();
         for pair in pairs(body).filter(|pair| !pair.is_empty()) {
             if params.len() == MAX_PARAMS || pair.len() > MAX_PARAM_BYTES {
@@ -40,7 +45,7 @@ impl<'b> Form<'b> {
             }
             let (name, value) = halves(pair);
             let (name, value) = (decode(name)?, decode(value)?);
-            if params.iter().any(|(known, _)| *known == name) {
+            if params.iter().any(|(known, _)| *known == name) && !repeatable.contains(&&*name) {
                 return Err(FormError::Duplicate);
             }
             params.push((name, value));
@@ -51,6 +56,14 @@ impl<'b> Form<'b> {
     /// The value of `name`; an empty one counts as absent (RFC 6749 §3.2).
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, v)| &**v).filter(|v| !v.is_empty())
+    }
+
+    /// Every value of `name`, but empty ones.
+    pub fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = move |(known, value): &&(Cow<'b, str>, Cow<'b, str>)| {
+            known == name && !value.is_empty()
+        };
+        self.0.iter().filter(named).map(|(_, value)| &**value)
     }
 
     /// Whether one of `names` was sent, even empty.

@@ -5,7 +5,8 @@ use strum::VariantArray as _;
 
 use super::introspect::known_groups;
 use super::snapshot::{Caller, Snapshot};
-use super::verify::{Audiences, Refusal, Verifier};
+use super::tokens::{Token, Tokens};
+use super::verify::{Audiences, Refusal};
 use crate::domain::identity::{Context, facts, permitted};
 use crate::domain::mapping::Miss;
 use crate::domain::rejection::{Rejection, Step};
@@ -74,40 +75,53 @@ pub struct RuleTried {
 
 /// Explains `token` as `caller` would see it. Unavailable when the keys cannot be had.
 pub async fn explain(
-    verifier: &Verifier,
+    tokens: &Tokens,
     directory: &dyn GroupDirectory,
     clock: &dyn Clock,
     (snapshot, caller): (&Snapshot, &Caller),
     token: &str,
 ) -> Result<Explanation, Unavailable> {
-    let valid = match verifier.verify(token, &snapshot.tenants, Audiences::ProtectedApis).await {
-        Ok(valid) => valid,
+    let vetted = match tokens.verify(snapshot, token, Audiences::ProtectedApis).await {
+        Ok(vetted) => vetted,
         Err(Refusal::Unavailable(unavailable)) => return Err(unavailable),
         Err(Refusal::Rejected(rejection)) => return Ok(refused(caller, &rejection)),
     };
-    let permission = match permitted(&valid, caller.client.introspect.as_ref()) {
+    let audience = vetted.token.audience();
+    let permission = match permitted(audience, caller.client.introspect.as_ref()) {
         Ok(permission) => permission,
         Err(rejection) => return Ok(refused(caller, &rejection)),
     };
-    let known = known_groups(directory, &valid, clock.now()).await;
-    let context = Context::new(&valid, permission, known.groups(&valid), &snapshot.mapping);
+    let valid = match &vetted.token {
+        Token::Entra(valid) => valid,
+        Token::Issued { token, .. } => {
+            let principal = token.principal.to_string();
+            let answer = token.answer(&snapshot.issuer, &principal, audience);
+            return Ok(active(caller, serde_json::json!(answer), Vec::new()));
+        }
+    };
+    let known = known_groups(directory, valid, clock.now()).await;
+    let context = Context::new(valid, permission, known.groups(valid), &snapshot.mapping);
     let answer = context.answer().map(|answer| serde_json::json!(answer));
-    let facts = facts(&valid, known.groups(&valid));
+    let facts = facts(valid, known.groups(valid));
     let tried = snapshot.mapping.rules().iter().map(|rule| {
         let missed = rule.when.misses(&facts);
         RuleTried { name: rule.name.clone(), matched: missed.is_empty(), missed }
     });
     Ok(match answer {
         Err(rejection) => refused(caller, &rejection),
-        Ok(answer) => Explanation {
-            active: true,
-            client: caller.client.id.to_string(),
-            steps: steps(None),
-            refused: None,
-            rules: tried.collect(),
-            answer,
-        },
+        Ok(answer) => active(caller, answer, tried.collect()),
     })
+}
+
+fn active(caller: &Caller, answer: serde_json::Value, rules: Vec<RuleTried>) -> Explanation {
+    Explanation {
+        active: true,
+        client: caller.client.id.to_string(),
+        steps: steps(None),
+        refused: None,
+        rules,
+        answer,
+    }
 }
 
 fn refused(caller: &Caller, rejection: &Rejection) -> Explanation {

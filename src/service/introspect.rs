@@ -5,15 +5,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::snapshot::{Caller, Snapshot};
+use super::tokens::{Own, Token, Tokens};
 use super::verdict_cache::{Decided, Entry, Question, Refused, VerdictCache};
-use super::verify::{Audiences, Refusal, Verifier};
+use super::verify::{Audiences, Refusal};
+use crate::domain::client::IntrospectPermission;
 use crate::domain::identity::{Context, permitted};
+use crate::domain::issued::{IssuedToken, OPAQUE_PREFIX, TYPE};
 use crate::domain::keyring::SigningAlgorithm;
 use crate::domain::rejection::{Reason, Rejection, Step};
 use crate::domain::validate::ValidToken;
-use crate::ports::{Clock, Dependency, GroupDirectory, Signer, Unavailable};
+use crate::ports::{Clock, Dependency, GroupDirectory, Unavailable};
 use crate::protocol::ids::Fingerprint;
 use crate::protocol::introspection::{INACTIVE, SIGNED_TYP, Signed};
+use crate::protocol::json::{Json, Object};
 use crate::protocol::time::{Seconds, UnixTime};
 
 /// How long a refusal is remembered at most (POL).
@@ -46,9 +50,9 @@ impl Verdict {
 /// The introspection service.
 #[derive(Debug)]
 pub struct Introspector {
-    verifier: Arc<Verifier>,
+    tokens: Arc<Tokens>,
     groups: Arc<dyn GroupDirectory>,
-    signer: Arc<dyn Signer>,
+    own: Own,
     clock: Arc<dyn Clock>,
     cache: VerdictCache,
 }
@@ -57,11 +61,11 @@ pub struct Introspector {
 #[derive(Debug)]
 pub struct Parts {
     /// Verifies tokens.
-    pub verifier: Arc<Verifier>,
+    pub tokens: Arc<Tokens>,
     /// Tells groups that Entra left out.
     pub groups: Arc<dyn GroupDirectory>,
-    /// Signs answers.
-    pub signer: Arc<dyn Signer>,
+    /// Signs answers, and knows what is behind opaque tokens.
+    pub own: Own,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Keeps answers.
@@ -71,8 +75,8 @@ pub struct Parts {
 impl Introspector {
     /// An introspector of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { verifier, groups, signer, clock, cache } = parts;
-        Self { verifier, groups, signer, clock, cache }
+        let Parts { tokens, groups, own, clock, cache } = parts;
+        Self { tokens, groups, own, clock, cache }
     }
 
     /// The answers that are kept.
@@ -148,22 +152,56 @@ impl Introspector {
         caller: &Caller,
         token: &str,
     ) -> Result<(Bytes, Option<Entry>), Refusal> {
-        let token =
-            self.verifier.verify(token, &snapshot.tenants, Audiences::ProtectedApis).await?;
-        let permission = permitted(&token, caller.client.introspect.as_ref())?;
-        let known = known_groups(&*self.groups, &token, self.clock.now()).await;
-        let context = Context::new(&token, permission, known.groups(&token), &snapshot.mapping);
-        let body =
-            serde_json::to_vec(&context.answer()?).map_err(|error| unserialisable(&error))?;
+        let vetted = self.tokens.verify(snapshot, token, Audiences::ProtectedApis).await?;
+        let permission = permitted(vetted.token.audience(), caller.client.introspect.as_ref())?;
+        let (body, until) = match &vetted.token {
+            Token::Entra(token) => self.entra_context(snapshot, permission, token).await?,
+            Token::Issued { token, .. } => {
+                (issued_context(token, &snapshot.issuer)?, UnixTime::MAX)
+            }
+        };
         // Kept for long, so without the room that grew beside it.
         let body = Bytes::from(body.into_boxed_slice());
-        let until = token.expires.min(known.until);
-        let entry = (self.clock.now() < until).then(|| Entry {
-            body: body.clone(),
-            until,
-            key: Arc::clone(token.signed.key()),
-        });
+        let standing = vetted.standing(until);
+        let entry = standing
+            .stands(self.clock.now(), &*self.own.revocations)
+            .then(|| Entry { body: body.clone(), standing: Arc::new(standing) });
         Ok((body, entry))
+    }
+
+    /// The identity context of an Entra token, and until when its groups may be used.
+    async fn entra_context(
+        &self,
+        snapshot: &Snapshot,
+        permission: &IntrospectPermission,
+        token: &ValidToken,
+    ) -> Result<(Vec<u8>, UnixTime), Refusal> {
+        let known = known_groups(&*self.groups, token, self.clock.now()).await;
+        let context = Context::new(token, permission, known.groups(token), &snapshot.mapping);
+        let body =
+            serde_json::to_vec(&context.answer()?).map_err(|error| unserialisable(&error))?;
+        Ok((body, known.until))
+    }
+
+    /// The JWT behind `token`, which was minted here and is active for `caller`; `None` when the
+    /// caller may not have it, or when it is none of ours (phantom token).
+    pub async fn phantom(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        token: &str,
+    ) -> Result<Option<String>, Unavailable> {
+        let allowed = caller.client.introspect.as_ref().is_some_and(|may| may.phantom);
+        if !allowed || !token.starts_with(OPAQUE_PREFIX) {
+            return Ok(None);
+        }
+        let kept = self.own.opaque.find(Fingerprint::of(token.as_bytes())).await?;
+        let Some(claims) = kept else { return Ok(None) };
+        let resource = Object::parse(&claims).ok().and_then(|claims| {
+            claims.get("aud").and_then(Json::as_str).and_then(|name| snapshot.resource(name))
+        });
+        let Some(resource) = resource else { return Ok(None) };
+        self.own.signer.sign(resource.algorithm, TYPE, &claims).await.map(Some)
     }
 
     /// The signed form of `verdict` for `caller` (RFC 9701 §5).
@@ -183,8 +221,15 @@ impl Introspector {
         });
         let unsigned = unsigned.map_err(|error| unserialisable(&error))?;
         // The default of RFC 9701 §6 (JIR-09).
-        self.signer.sign(SigningAlgorithm::Rs256, SIGNED_TYP, &unsigned).await
+        self.own.signer.sign(SigningAlgorithm::Rs256, SIGNED_TYP, &unsigned).await
     }
+}
+
+/// The identity context of a token that was minted here: the same for a JWT and an opaque one.
+fn issued_context(token: &IssuedToken, issuer: &str) -> Result<Vec<u8>, Unavailable> {
+    let (principal, audience) = (token.principal.to_string(), [token.resource.clone()]);
+    serde_json::to_vec(&token.answer(issuer, &principal, &audience))
+        .map_err(|error| unserialisable(&error))
 }
 
 fn unserialisable(error: &serde_json::Error) -> Unavailable {
@@ -196,7 +241,7 @@ fn unserialisable(error: &serde_json::Error) -> Unavailable {
 fn is_final(rejection: &Rejection) -> bool {
     match rejection.step() {
         Step::Format | Step::Audience | Step::Identity | Step::Caller => true,
-        Step::Lifetime => rejection.reason == Reason::Expired,
+        Step::Lifetime => matches!(rejection.reason, Reason::Expired | Reason::Revoked),
         Step::Header | Step::Issuer | Step::Key | Step::Signature => false,
     }
 }

@@ -5,5 +5,7 @@ pub mod authenticate;
 pub mod explain;
 pub mod introspect;
 pub mod snapshot;
+pub mod standing;
+pub mod tokens;
 pub mod verdict_cache;
 pub mod verify;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::config::Config;
 use crate::domain::client::Client;
 use crate::domain::mapping::Mapping;
+use crate::domain::resource::Resource;
 use crate::domain::tenant::Tenant;
 use crate::protocol::ids::{ClientId, Guid};
 
@@ -43,6 +44,7 @@ pub struct Snapshot {
     pub tenants: Vec<Tenant>,
     /// The mapping rules.
     pub mapping: Mapping,
+    resources: HashMap<String, Resource>,
     callers: HashMap<ClientId, Arc<Caller>>,
     apps: HashMap<Guid, ClientId>,
     first_introspector: Option<ClientId>,
@@ -60,6 +62,7 @@ impl Snapshot {
             issuer: config.issuer.clone(),
             tenants: config.tenants.clone(),
             mapping: config.mapping.clone(),
+            resources: config.resources.iter().map(|one| (one.id.clone(), one.clone())).collect(),
             callers: config.clients.iter().map(caller).collect(),
             apps: config.clients.iter().filter_map(app).collect(),
             first_introspector: config
@@ -68,6 +71,11 @@ impl Snapshot {
                 .find(|client| client.introspect.is_some())
                 .map(|client| client.id.clone()),
         }
+    }
+
+    /// The resource of this name.
+    pub fn resource(&self, name: &str) -> Option<&Resource> {
+        self.resources.get(name)
     }
 
     /// The client registered under `id`.

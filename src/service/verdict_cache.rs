@@ -12,13 +12,14 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::snapshot::ViewId;
+use super::standing::Standing;
 use crate::domain::rejection::Reason;
+use crate::ports::Revocations;
 use crate::protocol::ids::Fingerprint;
-use crate::protocol::jwk::VerificationKey;
 use crate::protocol::time::UnixTime;
 
 /// What is kept beside an answer's own bytes, roughly: key, entry, and the cache's own links.
-const OVERHEAD_BYTES: u64 = 224;
+const OVERHEAD_BYTES: u64 = 320;
 /// A rough size of an entry, to size the tables at start.
 const TYPICAL_BYTES: u64 = 1024;
 /// How many refusals are remembered.
@@ -38,16 +39,8 @@ pub struct Question {
 pub struct Entry {
     /// The prepared answer.
     pub body: Bytes,
-    /// From this moment on it is not used.
-    pub until: UnixTime,
-    /// The key that signed the token.
-    pub key: Arc<VerificationKey>,
-}
-
-impl Entry {
-    fn stands(&self, now: UnixTime) -> bool {
-        now < self.until && self.key.is_trusted(now)
-    }
+    /// For how long it is used.
+    pub standing: Arc<Standing>,
 }
 
 /// A remembered refusal.
@@ -72,6 +65,7 @@ impl Weighter<Question, Entry> for Bytewise {
 /// The cache, bounded in bytes.
 pub struct VerdictCache {
     active: Cache<Question, Entry, Bytewise>,
+    revocations: Arc<dyn Revocations>,
     refused: Cache<Question, Refused>,
 }
 
@@ -82,19 +76,21 @@ impl std::fmt::Debug for VerdictCache {
 }
 
 impl VerdictCache {
-    /// A cache that uses about `bytes` of memory.
-    pub fn new(bytes: u64) -> Self {
+    /// A cache that uses about `bytes` of memory, and forgets what is in `revocations`.
+    pub fn new(bytes: u64, revocations: Arc<dyn Revocations>) -> Self {
         let items = usize::try_from(bytes / TYPICAL_BYTES).unwrap_or(usize::MAX);
-        Self { active: Cache::with_weighter(items, bytes, Bytewise), refused: Cache::new(REFUSALS) }
+        let active = Cache::with_weighter(items, bytes, Bytewise);
+        Self { active, revocations, refused: Cache::new(REFUSALS) }
     }
 
     /// The answer about an active token, if one stands at `now`.
     pub fn active(&self, question: &Question, now: UnixTime) -> Option<Bytes> {
         let entry = self.active.get(question)?;
-        if entry.stands(now) {
+        if entry.standing.stands(now, &*self.revocations) {
             return Some(entry.body);
         }
-        self.active.remove_if(question, |entry| !entry.stands(now));
+        let stands = |entry: &Entry| entry.standing.stands(now, &*self.revocations);
+        self.active.remove_if(question, |entry| !stands(entry));
         None
     }
 
@@ -115,7 +111,11 @@ impl VerdictCache {
         F: Future<Output = Result<(T, Option<Entry>), E>>,
     {
         match self.active.get_value_or_guard_async(question).await {
-            Ok(entry) => Ok(Decided::ByAnother(entry.body)),
+            // Who joined a decision that began before a revocation must not be told its outcome.
+            Ok(entry) if entry.standing.is_unrevoked(&*self.revocations) => {
+                Ok(Decided::ByAnother(entry.body))
+            }
+            Ok(_) => decide.await.map(|(answer, _)| Decided::Now(answer)),
             Err(guard) => {
                 let (answer, entry) = decide.await?;
                 if let Some(entry) = entry {
@@ -158,8 +158,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::adapters::clock::ManualClock;
+    use crate::adapters::revocations::MemoryRevocations;
     use crate::dev::keys::SigningKey;
-    use crate::protocol::jwk::{KeySet, KeyUse};
+    use crate::protocol::jwk::{KeySet, KeyUse, VerificationKey};
     use crate::protocol::time::Seconds;
     use crate::service::snapshot::ViewId;
 
@@ -181,7 +183,17 @@ mod tests {
 
     fn entry(bytes: usize) -> Entry {
         let body = Bytes::from(vec![b'x'; bytes]);
-        Entry { body, until: NOW.plus(Seconds::minutes(1)), key: key() }
+        resting_on(key(), body)
+    }
+
+    fn resting_on(key: Arc<VerificationKey>, body: Bytes) -> Entry {
+        let standing = Standing::new(NOW.plus(Seconds::minutes(1)), Some(key), Box::default(), 0);
+        Entry { body, standing: Arc::new(standing) }
+    }
+
+    fn cache(bytes: u64) -> VerdictCache {
+        let clock = Arc::new(ManualClock::new(NOW));
+        VerdictCache::new(bytes, Arc::new(MemoryRevocations::new(clock)))
     }
 
     async fn keep(cache: &VerdictCache, token: usize, entry: Entry) {
@@ -191,7 +203,7 @@ mod tests {
 
     #[tokio::test]
     async fn memory_is_bounded_in_bytes_whatever_is_asked() {
-        let cache = VerdictCache::new(256 * 1024);
+        let cache = cache(256 * 1024);
         for token in 0..5_000 {
             keep(&cache, token, entry(1024)).await;
         }
@@ -201,15 +213,15 @@ mod tests {
 
     #[tokio::test]
     async fn an_entry_ends_at_its_moment_and_with_its_view() {
-        let cache = VerdictCache::new(1024 * 1024);
+        let cache = cache(1024 * 1024);
         keep(&cache, 1, entry(10)).await;
         assert!(cache.active(&question(1), NOW.plus(Seconds::new(59))).is_some());
         let other = Question { view: ViewId::next(), ..question(1) };
         assert!(cache.active(&other, NOW).is_none(), "A242, A249");
-        let distrusted = entry(10);
-        keep(&cache, 2, distrusted.clone()).await;
+        let distrusted = key();
+        keep(&cache, 2, resting_on(Arc::clone(&distrusted), Bytes::new())).await;
         assert!(cache.active(&question(2), NOW).is_some());
-        distrusted.key.trust_until(NOW);
+        distrusted.trust_until(NOW);
         assert!(cache.active(&question(2), NOW).is_none(), "A250");
         assert!(cache.active(&question(1), NOW.plus(Seconds::minutes(1))).is_none(), "A246");
         assert!(cache.is_empty(), "what has ended is not kept");
@@ -217,7 +229,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_is_remembered_until_its_moment() {
-        let cache = VerdictCache::new(1024 * 1024);
+        let cache = cache(1024 * 1024);
         let until = NOW.plus(Seconds::new(5));
         cache.refuse(question(1), Refused { reason: Reason::Expired, until });
         assert_eq!(cache.refused(&question(1), NOW), Some(Reason::Expired));
@@ -226,7 +238,7 @@ mod tests {
 
     #[tokio::test]
     async fn many_who_ask_at_once_cause_one_decision() {
-        let cache = VerdictCache::new(1024 * 1024);
+        let cache = cache(1024 * 1024);
         let decisions = AtomicUsize::new(0);
         let asked = question(1);
         let ask = || {
@@ -244,7 +256,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waited_for_a_failure_decides_alone() {
-        let cache = VerdictCache::new(1024 * 1024);
+        let cache = cache(1024 * 1024);
         let asked = question(1);
         let failing = cache.decide(&asked, async {
             tokio::task::yield_now().await;

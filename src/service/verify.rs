@@ -7,8 +7,10 @@ use crate::domain::rejection::{Reason, Rejection};
 use crate::domain::tenant::{IssuerId, Tenant};
 use crate::domain::validate::{self, ValidToken};
 use crate::ports::{Clock, FetchReason, IssuerKeySet, IssuerKeys, Unavailable};
+use crate::protocol::ids::Guid;
 use crate::protocol::jwk::VerificationKey;
-use crate::protocol::jws::UnverifiedJwt;
+use crate::protocol::jws::{SignedJwt, UnverifiedJwt};
+use crate::protocol::time::UnixTime;
 
 /// Why there is no valid token.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -28,13 +30,30 @@ pub enum Audiences {
     ProtectedApis,
     /// Tessera itself, called by an application.
     Ourselves,
+    /// Either: the token is to be exchanged.
+    Exchangeable,
+    /// None of these: an ID token for this application.
+    IdTokenOf(Guid),
 }
 
 impl Audiences {
-    fn of(self, tenant: &Tenant) -> &[String] {
+    /// Applies the rules for tokens with such audiences.
+    fn check(
+        self,
+        signed: SignedJwt,
+        (tenant, issuer): (&Tenant, IssuerId),
+        now: UnixTime,
+    ) -> Result<ValidToken, Rejection> {
+        let access_token =
+            |audiences: &[String], signed| validate::access_token(signed, issuer, audiences, now);
         match self {
-            Self::ProtectedApis => &tenant.audiences,
-            Self::Ourselves => &tenant.caller_audiences,
+            Self::ProtectedApis => access_token(&tenant.audiences, signed),
+            Self::Ourselves => access_token(&tenant.caller_audiences, signed),
+            Self::Exchangeable => {
+                let both = [&*tenant.audiences, &*tenant.caller_audiences].concat();
+                access_token(&both, signed)
+            }
+            Self::IdTokenOf(app) => validate::id_token(signed, issuer, app, now),
         }
     }
 }
@@ -60,12 +79,21 @@ impl Verifier {
         audiences: Audiences,
     ) -> Result<ValidToken, Refusal> {
         let jwt = UnverifiedJwt::parse(token).map_err(Rejection::from)?;
+        self.verify_read(jwt, tenants, audiences).await
+    }
+
+    /// As [`Self::verify`], for a token that was read already.
+    pub async fn verify_read(
+        &self,
+        jwt: UnverifiedJwt<'_>,
+        tenants: &[Tenant],
+        audiences: Audiences,
+    ) -> Result<ValidToken, Refusal> {
         let kid = entra::key_id(jwt.header())?.to_owned();
         let (tenant, issuer) = entra::issuer(jwt.unverified_claims(), tenants)?;
         let key = self.key(&jwt, &kid, issuer).await?;
         let signed = jwt.verify(key).map_err(Rejection::from)?;
-        let now = self.clock.now();
-        Ok(validate::access_token(signed, issuer, audiences.of(tenant), now)?)
+        Ok(audiences.check(signed, (tenant, issuer), self.clock.now())?)
     }
 
     /// The issuer's key for this token. Asks the issuer once more when the name is unknown: the

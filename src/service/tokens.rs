@@ -1,0 +1,187 @@
+//! Any token, whoever issued it: Entra's, and those that were minted here.
+
+use std::sync::Arc;
+
+use super::snapshot::Snapshot;
+use super::standing::Standing;
+use super::verify::{Audiences, Refusal, Verifier};
+use crate::domain::issued::{self, IssuedToken, OPAQUE_PREFIX, TYPE};
+use crate::domain::lineage::{Exposure, Lineage};
+use crate::domain::rejection::{Reason, Rejection};
+use crate::domain::validate::ValidToken;
+use crate::ports::{Clock, Dependency, OpaqueTokens, Revocations, Signer, Unavailable};
+use crate::protocol::ids::Fingerprint;
+use crate::protocol::json::{Json, Object};
+use crate::protocol::jwk::VerificationKey;
+use crate::protocol::jws::UnverifiedJwt;
+use crate::protocol::time::UnixTime;
+
+/// Verifies tokens of every kind.
+#[derive(Debug)]
+pub struct Tokens {
+    verifier: Arc<Verifier>,
+    own: Option<Own>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What knows the tokens that were minted here.
+#[derive(Clone, Debug)]
+pub struct Own {
+    /// Has the keys that signed them.
+    pub signer: Arc<dyn Signer>,
+    /// Has what is behind opaque ones.
+    pub opaque: Arc<dyn OpaqueTokens>,
+    /// Knows what was revoked, Entra's tokens included.
+    pub revocations: Arc<dyn Revocations>,
+}
+
+/// A token that is good now.
+#[derive(Debug)]
+pub struct Vetted {
+    /// The token.
+    pub token: Token,
+    /// By what it can be revoked.
+    exposures: Box<[Exposure]>,
+    epoch: u64,
+}
+
+/// A good token, by its issuer.
+#[derive(Debug)]
+pub enum Token {
+    /// Entra's.
+    Entra(Box<ValidToken>),
+    /// Our own.
+    Issued {
+        /// What it says.
+        token: Box<IssuedToken>,
+        /// What signed it; an opaque one is not signed.
+        key: Option<Arc<VerificationKey>>,
+    },
+}
+
+impl Token {
+    /// To whom it is addressed.
+    pub fn audience(&self) -> &[String] {
+        match self {
+            Self::Entra(token) => &token.audience,
+            Self::Issued { token, .. } => std::slice::from_ref(&token.resource),
+        }
+    }
+}
+
+impl Vetted {
+    /// For how long a decision about the token stands, if it would stand until `until` otherwise.
+    pub fn standing(&self, until: UnixTime) -> Standing {
+        let (expires, key) = match &self.token {
+            Token::Entra(token) => (token.expires, Some(Arc::clone(token.signed.key()))),
+            Token::Issued { token, key } => (token.expires, key.clone()),
+        };
+        Standing::new(until.min(expires), key, self.exposures.clone(), self.epoch)
+    }
+}
+
+impl Tokens {
+    /// Verifies with `verifier`, and what was minted here with `own`. Without that, tokens minted
+    /// here are not known and nothing is known to be revoked: so for commands beside the service.
+    pub const fn new(verifier: Arc<Verifier>, own: Option<Own>, clock: Arc<dyn Clock>) -> Self {
+        Self { verifier, own, clock }
+    }
+
+    /// Verifies `text`: its form, its issuer, its signature, its claims, and that nothing it rests
+    /// on was revoked. `audiences` are those that an Entra token may be addressed to.
+    pub async fn verify(
+        &self,
+        snapshot: &Snapshot,
+        text: &str,
+        audiences: Audiences,
+    ) -> Result<Vetted, Refusal> {
+        // Read first: what is revoked while this goes on is noticed at the next use.
+        let epoch = self.own.as_ref().map_or(0, |own| own.revocations.epoch());
+        let (token, lineage) = match &self.own {
+            Some(own) if text.starts_with(OPAQUE_PREFIX) => {
+                self.opaque(snapshot, own, text).await?
+            }
+            _ => self.jwt(snapshot, text, audiences).await?,
+        };
+        let exposures = lineage.exposures();
+        if self.own.as_ref().is_some_and(|own| own.revocations.is_revoked(&exposures)) {
+            return Err(Rejection::new(Reason::Revoked).into());
+        }
+        Ok(Vetted { token, exposures, epoch })
+    }
+
+    async fn jwt(
+        &self,
+        snapshot: &Snapshot,
+        text: &str,
+        audiences: Audiences,
+    ) -> Result<(Token, Lineage), Refusal> {
+        let jwt = UnverifiedJwt::parse(text).map_err(Rejection::from)?;
+        let claimed = jwt.unverified_claims().get("iss").and_then(Json::as_str);
+        if let Some(own) = self.own.as_ref().filter(|_| claimed == Some(&snapshot.issuer)) {
+            return self.signed_here(snapshot, own, jwt);
+        }
+        let token = self.verifier.verify_read(jwt, &snapshot.tenants, audiences).await?;
+        let client = snapshot.caller_of_app(token.subject.app);
+        let lineage = issued::root(&token, client.map(|caller| caller.client.id.clone()));
+        Ok((Token::Entra(Box::new(token)), lineage))
+    }
+
+    fn signed_here(
+        &self,
+        snapshot: &Snapshot,
+        own: &Own,
+        jwt: UnverifiedJwt<'_>,
+    ) -> Result<(Token, Lineage), Refusal> {
+        let typ = jwt.header().typ.as_deref().unwrap_or_default();
+        let bare = typ.strip_prefix("application/").unwrap_or(typ);
+        // RFC 9068 §4: what we sign for other ends is no access token (JIR-13).
+        if !bare.eq_ignore_ascii_case(TYPE) {
+            let refused = Rejection::new(Reason::TypeNotAccepted).at("typ");
+            return Err(refused.expected(TYPE).found(typ).into());
+        }
+        let kid = jwt.header().kid.as_deref();
+        let kid = kid.ok_or_else(|| Rejection::new(Reason::KidMissing).at("kid"))?;
+        let public = own.signer.public_keys();
+        let key =
+            public.keys.keys().iter().find(|key| key.kid() == Some(kid)).ok_or_else(|| {
+                Rejection::new(Reason::KeyUnknown).at("kid").expected("a key of ours").found(kid)
+            })?;
+        let signed = jwt.verify(Arc::clone(key)).map_err(Rejection::from)?;
+        let token = self.issued(snapshot, signed.claims())?;
+        let lineage = token.lineage(&snapshot.issuer);
+        let key = Some(Arc::clone(signed.key()));
+        Ok((Token::Issued { token: Box::new(token), key }, lineage))
+    }
+
+    async fn opaque(
+        &self,
+        snapshot: &Snapshot,
+        own: &Own,
+        text: &str,
+    ) -> Result<(Token, Lineage), Refusal> {
+        let unknown = || Rejection::new(Reason::OpaqueUnknown);
+        let kept = own.opaque.find(Fingerprint::of(text.as_bytes())).await?;
+        let claims = Object::parse(&kept.ok_or_else(unknown)?).map_err(|error| {
+            let detail = format!("a kept token cannot be read: {error}");
+            Unavailable { dependency: Dependency::Store, detail }
+        })?;
+        let token = self.issued(snapshot, &claims)?;
+        let lineage = token.lineage(&snapshot.issuer);
+        Ok((Token::Issued { token: Box::new(token), key: None }, lineage))
+    }
+
+    /// Reads our own claims; a token ends with its resource and with its client (A249).
+    fn issued(&self, snapshot: &Snapshot, claims: &Object) -> Result<IssuedToken, Rejection> {
+        let token = IssuedToken::read(claims, &snapshot.issuer, self.clock.now())?;
+        if snapshot.resource(&token.resource).is_none() {
+            let refused = Rejection::new(Reason::AudienceNotAccepted).at("aud");
+            return Err(refused.expected("one of `resources`").found(token.resource));
+        }
+        if snapshot.caller(&token.client).is_none() {
+            let refused = Rejection::new(Reason::Revoked).at("client_id");
+            return Err(refused.expected("a client of the configuration").found(token.client));
+        }
+        Ok(token)
+    }
+}
