@@ -13,6 +13,7 @@ use crate::adapters::graph::GraphGroups;
 use crate::adapters::http_client::{HttpClient, HttpSetupError};
 use crate::adapters::issuer_keys::EntraKeys;
 use crate::adapters::opaque_tokens::MemoryOpaqueTokens;
+use crate::adapters::random::SystemRandom;
 use crate::adapters::replay::MemoryReplayGuard;
 use crate::adapters::revocations::MemoryRevocations;
 use crate::adapters::signer::MemorySigner;
@@ -22,7 +23,9 @@ use crate::edge::admin::Admin;
 use crate::edge::public::Public;
 use crate::ports::{Clock, GroupDirectory, IssuerKeys, Signer};
 use crate::service::authenticate::{Authenticator, BearerCache};
+use crate::service::exchange::{self, Exchanger};
 use crate::service::introspect::{self, Introspector};
+use crate::service::revoke::Revoker;
 use crate::service::snapshot::Snapshot;
 use crate::service::tokens::{Own, Tokens};
 use crate::service::verdict_cache::VerdictCache;
@@ -82,8 +85,7 @@ impl Parts {
             opaque: Arc::new(MemoryOpaqueTokens::new(Arc::clone(&clock))),
             revocations: Arc::new(MemoryRevocations::new(Arc::clone(&clock))),
         };
-        let tokens =
-            Arc::new(Tokens::new(Arc::clone(&verifier), Some(own.clone()), Arc::clone(&clock)));
+        let tokens = Arc::new(Tokens::new(verifier, Some(own.clone()), Arc::clone(&clock)));
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::of(config)));
         let metrics = Arc::new(Metrics::new()?);
         let introspector = Arc::new(Introspector::new(introspect::Parts {
@@ -93,21 +95,42 @@ impl Parts {
             clock: Arc::clone(&clock),
             cache: VerdictCache::new(config.cache.bytes, Arc::clone(&own.revocations)),
         }));
-        let authenticator = Authenticator {
-            verifier: Arc::clone(&verifier),
+        let authenticator = Arc::new(Authenticator {
+            tokens: Arc::clone(&tokens),
             throttle: Arc::new(FailureThrottle::new(Arc::clone(&clock))),
             replay: Arc::new(MemoryReplayGuard::new(Arc::clone(&clock))),
             clock: Arc::clone(&clock),
-            bearers: BearerCache::default(),
-        };
+            bearers: BearerCache::new(Arc::clone(&own.revocations)),
+        });
+        let exchanger = Arc::new(Exchanger::new(exchange::Parts {
+            tokens: Arc::clone(&tokens),
+            authenticator: Arc::clone(&authenticator),
+            groups: Arc::clone(&groups),
+            own: own.clone(),
+            random: Arc::new(SystemRandom::default()),
+            clock: Arc::clone(&clock),
+        }));
+        let revoker = Arc::new(Revoker::new(Arc::clone(&tokens), own, Arc::clone(&clock)));
         let public = Public {
             snapshot: Arc::clone(&snapshot),
             authenticator,
             introspector: Arc::clone(&introspector),
+            exchanger: Arc::clone(&exchanger),
+            revoker: Arc::clone(&revoker),
             signer,
             metrics: Arc::clone(&metrics),
         };
-        let admin = Admin { snapshot, tokens, groups, keys, clock, introspector, metrics };
+        let admin = Admin {
+            snapshot,
+            tokens,
+            groups,
+            keys,
+            clock,
+            introspector,
+            exchanger,
+            revoker,
+            metrics,
+        };
         Ok(Self { public: Data::new(public), admin: Data::new(admin) })
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn authenticated(
             let app = find_app(client_id?)?;
             if app.secret.is_none() { Ok(app) } else { bad(7_000_218, "send 'client_secret'") }
         }
-        Ok(Presented::Assertion { .. } | Presented::Bearer(_)) | Err(_) => {
+        Ok(Presented::Assertion { .. } | Presented::Bearer { .. }) | Err(_) => {
             bad(7_000_218, "send 'client_secret', in one way, and nothing else")
         }
     }

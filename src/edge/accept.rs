@@ -9,6 +9,8 @@ use crate::protocol::introspection::SIGNED_MEDIA_TYPE;
 pub(super) enum Form {
     /// Plain JSON (RFC 7662).
     Json,
+    /// The JWT behind an opaque token, for who may have it; JSON for everybody else.
+    Phantom,
     /// A signed JWT (RFC 9701).
     Signed,
 }
@@ -16,18 +18,25 @@ pub(super) enum Form {
 /// The form asked for: signed when that is named, not refused (`q=0`), and JSON is not preferred.
 /// Whatever else is asked for gets JSON (JIR-01).
 pub(super) fn wanted(headers: &HeaderMap) -> Form {
-    let mut signed = 0;
-    let mut json = 0;
+    let (mut signed, mut phantom, mut json) = (0, 0, 0);
     let readable = headers.get_all(ACCEPT).filter_map(|value: &HeaderValue| value.to_str().ok());
     for range in readable.flat_map(|value| value.split(',')) {
         let (media, weight) = parse(range);
         if media.eq_ignore_ascii_case(SIGNED_MEDIA_TYPE) {
             signed = signed.max(weight);
+        } else if media.eq_ignore_ascii_case("application/jwt") {
+            phantom = phantom.max(weight);
         } else if media.eq_ignore_ascii_case("application/json") {
             json = json.max(weight);
         }
     }
-    if signed > 0 && signed >= json { Form::Signed } else { Form::Json }
+    if signed > 0 && signed >= json.max(phantom) {
+        Form::Signed
+    } else if phantom > 0 && phantom >= json {
+        Form::Phantom
+    } else {
+        Form::Json
+    }
 }
 
 /// A media range and its weight in thousandths. A weight that cannot be read counts as 0: doubt
@@ -79,12 +88,20 @@ mod tests {
             "application/token-introspection+jwt;q=2",
             "application/token-introspection+jwt;q=x",
             "application/token-introspection+jwt;q=0.1234",
-            "application/jwt",
             ";;;q=,,,",
         ] {
             assert_eq!(asked(&[json]), Form::Json, "JIR-01 {json}");
         }
         assert_eq!(asked(&[]), Form::Json, "JIR-01");
+    }
+
+    #[test]
+    fn the_jwt_behind_a_token_is_asked_for_by_name() {
+        assert_eq!(asked(&["application/jwt"]), Form::Phantom);
+        assert_eq!(asked(&["application/jwt, application/json;q=0.5"]), Form::Phantom);
+        assert_eq!(asked(&["application/jwt;q=0.5, application/json"]), Form::Json);
+        let all = "application/jwt, application/token-introspection+jwt";
+        assert_eq!(asked(&[all]), Form::Signed);
     }
 
     #[test]

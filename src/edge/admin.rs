@@ -11,11 +11,16 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
-use super::{answer, body};
+use super::revocations::revocations;
+use super::{answer, body, token};
 use crate::ports::{Clock, GroupDirectory, IssuerKeys, IssuerStatus, ready};
+use crate::protocol::params::Form;
 use crate::protocol::time::UnixTime;
+use crate::service::exchange::Exchanger;
 use crate::service::explain::explain;
 use crate::service::introspect::Introspector;
+use crate::service::rehearse::rehearse;
+use crate::service::revoke::Revoker;
 use crate::service::snapshot::Snapshot;
 use crate::service::tokens::Tokens;
 use crate::telemetry::metrics::Metrics;
@@ -35,6 +40,10 @@ pub struct Admin {
     pub clock: Arc<dyn Clock>,
     /// Whose cache is measured.
     pub introspector: Arc<Introspector>,
+    /// Rehearses exchanges.
+    pub exchanger: Arc<Exchanger>,
+    /// Revokes.
+    pub revoker: Arc<Revoker>,
     /// Everything that was counted.
     pub metrics: Arc<Metrics>,
 }
@@ -48,6 +57,7 @@ pub fn routes(service: &mut ServiceConfig) {
         .service(get("/readyz").route(web::get().to(readyz)))
         .service(get("/metrics").route(web::get().to(metrics)))
         .service(post("/explain").route(web::post().to(explained)))
+        .service(post("/revocations").route(web::post().to(revocations)))
         .default_service(web::to(nothing));
 }
 
@@ -105,9 +115,12 @@ async fn explanation(
     admin: &Admin,
 ) -> Result<HttpResponse, Problem> {
     let bytes = body::read(request, payload).await?;
-    let form = body::form(&bytes)?;
-    let token = body::token(&form)?;
+    let form = body::exchange_form(&bytes)?;
     let snapshot = admin.snapshot.load();
+    if form.get("grant_type").is_some() {
+        return rehearsal(request, admin, &snapshot, &form).await;
+    }
+    let token = body::token(&form)?;
     let caller = snapshot
         .asked_as(form.get("client"))
         .ok_or(Problem::Malformed("`client` must name a client of the configuration"))?;
@@ -120,7 +133,30 @@ async fn explanation(
     Ok(told(request, StatusCode::OK, &story))
 }
 
-fn told(request: &HttpRequest, status: StatusCode, members: &impl Serialize) -> HttpResponse {
+/// What an exchange would give, or which check refuses it; takes the form of `/token`, with the name
+/// of the `client` instead of its credentials.
+async fn rehearsal(
+    request: &HttpRequest,
+    admin: &Admin,
+    snapshot: &Snapshot,
+    form: &Form<'_>,
+) -> Result<HttpResponse, Problem> {
+    let caller = form.get("client").and_then(|name| snapshot.caller_named(name));
+    let caller =
+        caller.ok_or(Problem::Malformed("`client` must name a client of the configuration"))?;
+    let asked = token::read(form)?;
+    let story = rehearse(&admin.exchanger, snapshot, caller, &asked).await.map_err(|outage| {
+        tracing::warn!(detail = %outage, "the exchange cannot be explained");
+        Problem::Unavailable
+    })?;
+    Ok(told(request, StatusCode::OK, &story))
+}
+
+pub(super) fn told(
+    request: &HttpRequest,
+    status: StatusCode,
+    members: &impl Serialize,
+) -> HttpResponse {
     // For people as much as for programs: indented, and with a line end for the terminal.
     let mut text = serde_json::to_string_pretty(members).unwrap_or_default();
     text.push('\n');
@@ -138,5 +174,5 @@ async fn only_post(request: HttpRequest) -> HttpResponse {
 async fn nothing(request: HttpRequest) -> HttpResponse {
     answer::start(&request, StatusCode::NOT_FOUND)
         .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")))
-        .body("/livez  /readyz  /metrics  POST /explain (token, client)\n")
+        .body("/livez  /readyz  /metrics  POST /explain (token, client)  POST /revocations\n")
 }

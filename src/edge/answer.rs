@@ -12,6 +12,9 @@ use super::request_id;
 /// JSON.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// A JWT.
+pub(super) const JWT: HeaderValue = HeaderValue::from_static("application/jwt");
+
 /// An answer of `status`, still without a body.
 pub(super) fn start(request: &HttpRequest, status: StatusCode) -> HttpResponseBuilder {
     let mut answer = HttpResponse::build(status);
@@ -20,6 +23,16 @@ pub(super) fn start(request: &HttpRequest, status: StatusCode) -> HttpResponseBu
     set(&mut answer, X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     set(&mut answer, request_id::HEADER, request_id::of(request));
     answer
+}
+
+/// A whole answer that anybody may keep for five minutes: it says the same to everybody.
+pub(super) fn public(request: &HttpRequest, kind: HeaderValue, body: Bytes) -> HttpResponse {
+    let mut answer = HttpResponse::build(StatusCode::OK);
+    set(&mut answer, CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    set(&mut answer, X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    set(&mut answer, request_id::HEADER, request_id::of(request));
+    set(&mut answer, CONTENT_TYPE, kind);
+    answer.body(body)
 }
 
 /// A whole answer.

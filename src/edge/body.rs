@@ -11,12 +11,29 @@ use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::problem::Problem;
 use crate::protocol::client_auth::CREDENTIAL_PARAMS;
+use crate::protocol::exchange::REPEATABLE;
 use crate::protocol::params::{Form, FormError, MAX_BODY_BYTES};
 
 /// How long a caller may take to send a body.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// The one media type of requests (RFC 7662 §2.1).
 const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Parameters that belong in a body; in the query one of them is a mistake or an attempt (A217).
+const PARAMS: [&str; 12] = [
+    "actor_token",
+    "actor_token_type",
+    "audience",
+    "authorization_details",
+    "grant_type",
+    "requested_token_type",
+    "resource",
+    "scope",
+    "subject_token",
+    "subject_token_type",
+    "token",
+    "token_type_hint",
+];
 
 /// Checks what must hold before a body is read.
 fn check_head(request: &HttpRequest) -> Result<(), Problem> {
@@ -34,7 +51,7 @@ fn check_query(query: &str) -> Result<(), Problem> {
     }
     // A query that cannot be read might hide one of them.
     let form = Form::parse(query.as_bytes()).map_err(malformed)?;
-    if form.has_any(&CREDENTIAL_PARAMS) || form.has_any(&["token", "token_type_hint"]) {
+    if form.has_any(&CREDENTIAL_PARAMS) || form.has_any(&PARAMS) {
         return Err(Problem::Malformed("send parameters in the body, never in the query"));
     }
     Ok(())
@@ -107,6 +124,11 @@ pub(super) fn token<'f>(form: &'f Form<'_>) -> Result<&'f str, Problem> {
 /// Reads the parameters of a body.
 pub(super) fn form(body: &[u8]) -> Result<Form<'_>, Problem> {
     Form::parse(body).map_err(malformed)
+}
+
+/// Reads the parameters of an exchange: two of them may be repeated (ruling D9).
+pub(super) fn exchange_form(body: &[u8]) -> Result<Form<'_>, Problem> {
+    Form::parse_repeating(body, &REPEATABLE).map_err(malformed)
 }
 
 const fn malformed(error: FormError) -> Problem {

@@ -4,9 +4,14 @@ mod accept;
 pub mod admin;
 mod answer;
 mod body;
+mod caller;
 mod introspect;
+mod metadata;
 mod problem;
 pub mod public;
 mod request_id;
+mod revocations;
+mod revoke;
+mod token;
 
 pub use request_id::RequestSpan;

@@ -8,6 +8,7 @@ use actix_web::http::header::{
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::answer;
+use crate::domain::denial::ErrorCode;
 
 /// Seconds after which a caller may ask again when something we depend on is missing.
 const RETRY_SECONDS: u64 = 5;
@@ -15,6 +16,8 @@ const RETRY_SECONDS: u64 = 5;
 /// What is wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
+    /// `authorization_details` of a type that is not known (RFC 9396 §5; A181).
+    AuthorizationDetails,
     /// The bearer token does not prove who calls (INT-10).
     BearerInvalid,
     /// The body is too long (A221).
@@ -29,22 +32,37 @@ pub(super) enum Problem {
     ClientMissing,
     /// The body is compressed (A222).
     Encoded,
+    /// The exchange is refused; the caller is told no more than the code (TEX-33).
+    Exchange(ErrorCode),
+    /// Another grant than token exchange (TEX-01).
+    GrantType,
     /// The request itself is malformed.
     Malformed(&'static str),
     /// Only this method is allowed here; `X-HTTP-Method-Override` does not change that (A224).
     MethodNotAllowed(&'static str),
     /// There is nothing at this path.
     NotFound,
+    /// The token to be revoked was issued to another client (REV-03).
+    OthersToken,
+    /// `scope` is not a list of scopes (A153).
+    Scope,
     /// Too many failures; seconds to wait (A231).
     Throttled(u64),
     /// The truth cannot be known now (INT-28).
     Unavailable,
+    /// The token to be revoked was not issued here (REV-05).
+    UnsupportedTokenType,
 }
 
 impl Problem {
     /// Status, `error` code (RFC 6749 §5.2) and description.
     const fn told(self) -> (StatusCode, &'static str, &'static str) {
         match self {
+            Self::AuthorizationDetails => (
+                StatusCode::BAD_REQUEST,
+                "invalid_authorization_details",
+                "authorization details are not supported",
+            ),
             Self::BearerInvalid => (
                 StatusCode::UNAUTHORIZED,
                 "invalid_token",
@@ -69,6 +87,35 @@ impl Problem {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "invalid_request",
                 "send the body without a content encoding",
+            ),
+            Self::Exchange(ErrorCode::InvalidRequest) => (
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "the subject token or the actor token is not acceptable",
+            ),
+            Self::Exchange(ErrorCode::InvalidScope) | Self::Scope => {
+                (StatusCode::BAD_REQUEST, "invalid_scope", "the scope is not available")
+            }
+            Self::Exchange(ErrorCode::InvalidTarget) => {
+                (StatusCode::BAD_REQUEST, "invalid_target", "the target is not available")
+            }
+            Self::Exchange(ErrorCode::UnauthorizedClient) => (
+                StatusCode::BAD_REQUEST,
+                "unauthorized_client",
+                "the client may not exchange tokens",
+            ),
+            Self::GrantType => (
+                StatusCode::BAD_REQUEST,
+                "unsupported_grant_type",
+                "the only grant here is token exchange (RFC 8693)",
+            ),
+            Self::OthersToken => {
+                (StatusCode::BAD_REQUEST, "invalid_grant", "the token was issued to another client")
+            }
+            Self::UnsupportedTokenType => (
+                StatusCode::BAD_REQUEST,
+                "unsupported_token_type",
+                "only tokens that were issued here can be revoked here",
             ),
             Self::Malformed(why) => (StatusCode::BAD_REQUEST, "invalid_request", why),
             Self::MethodNotAllowed(_) => (
@@ -99,15 +146,21 @@ impl Problem {
             Self::ClientMissing => {
                 &[r#"Basic realm="tessera", charset="UTF-8""#, r#"Bearer realm="tessera""#]
             }
-            Self::BodyTooLarge
+            Self::AuthorizationDetails
+            | Self::BodyTooLarge
             | Self::BodyTooSlow
             | Self::ClientMissingForSigned
             | Self::Encoded
+            | Self::Exchange(_)
+            | Self::GrantType
             | Self::Malformed(_)
             | Self::MethodNotAllowed(_)
             | Self::NotFound
+            | Self::OthersToken
+            | Self::Scope
             | Self::Throttled(_)
-            | Self::Unavailable => &[],
+            | Self::Unavailable
+            | Self::UnsupportedTokenType => &[],
         }
     }
 
@@ -124,13 +177,19 @@ impl Problem {
             Self::Unavailable => answer.insert_header((RETRY_AFTER, RETRY_SECONDS)),
             // The rest of the body is not read: the connection cannot be used again.
             Self::BodyTooLarge | Self::BodyTooSlow => answer.insert_header((CONNECTION, "close")),
-            Self::BearerInvalid
+            Self::AuthorizationDetails
+            | Self::BearerInvalid
             | Self::ClientInvalid
             | Self::ClientMissing
             | Self::ClientMissingForSigned
             | Self::Encoded
+            | Self::Exchange(_)
+            | Self::GrantType
             | Self::Malformed(_)
-            | Self::NotFound => &mut answer,
+            | Self::NotFound
+            | Self::OthersToken
+            | Self::Scope
+            | Self::UnsupportedTokenType => &mut answer,
         };
         answer.insert_header((CONTENT_TYPE, answer::JSON));
         answer.body(format!(r#"{{"error":"{error}","error_description":"{description}"}}"#))

@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
 use actix_web::web::{self, Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
 
-use super::answer;
 use super::introspect::introspect;
 use super::problem::Problem;
+use super::revoke::revoke;
+use super::token::token;
+use super::{answer, metadata};
 use crate::ports::Signer;
 use crate::service::authenticate::Authenticator;
+use crate::service::exchange::Exchanger;
 use crate::service::introspect::Introspector;
+use crate::service::revoke::Revoker;
 use crate::service::snapshot::Snapshot;
 use crate::telemetry::metrics::Metrics;
 
@@ -23,10 +26,14 @@ pub struct Public {
     /// The configuration now.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Knows callers.
-    pub authenticator: Authenticator,
+    pub authenticator: Arc<Authenticator>,
     /// Knows tokens.
     pub introspector: Arc<Introspector>,
-    /// Has the public keys of our own answers.
+    /// Exchanges tokens.
+    pub exchanger: Arc<Exchanger>,
+    /// Revokes tokens.
+    pub revoker: Arc<Revoker>,
+    /// Has the public keys of what we sign.
     pub signer: Arc<dyn Signer>,
     /// Counts.
     pub metrics: Arc<Metrics>,
@@ -34,33 +41,46 @@ pub struct Public {
 
 /// The routes of this listener.
 pub fn routes(service: &mut ServiceConfig) {
-    let introspection = resource("/introspect").route(web::post().to(introspect));
-    let keys = resource("/jwks").route(web::get().to(jwks));
+    let posted = |path: &'static str| resource(path).default_service(web::to(only_post));
     service
-        .service(introspection.default_service(web::to(only_post)))
-        .service(keys.default_service(web::to(only_get)))
-        .default_service(web::to(nothing));
+        .service(posted("/introspect").route(web::post().to(introspect)))
+        .service(posted("/token").route(web::post().to(token)))
+        .service(posted("/revoke").route(web::post().to(revoke)));
+    let read = |path: &'static str| resource(path).default_service(web::to(only_get));
+    let keys = read("/jwks").route(web::get().to(jwks)).route(web::head().to(jwks));
+    service.service(keys);
+    for path in metadata::PATHS {
+        let document = read(path).route(web::get().to(metadata::metadata));
+        service.service(document.route(web::head().to(metadata::metadata)));
+    }
+    service.default_service(web::to(nothing));
 }
 
-/// The public keys of our own answers (RFC 7517 §5).
+/// The public keys of what we sign (RFC 7517 §5).
 async fn jwks(request: HttpRequest, public: Data<Public>) -> HttpResponse {
     let kind = HeaderValue::from_static("application/jwk-set+json");
     let document = public.signer.public_keys().document.clone();
     public.metrics.request("/jwks", 200);
-    answer::whole(&request, StatusCode::OK, kind, document)
+    answer::public(&request, kind, document)
 }
 
 async fn only_post(request: HttpRequest, public: Data<Public>) -> HttpResponse {
-    public.metrics.request("/introspect", 405);
+    public.metrics.request(known(request.path()), 405);
     Problem::MethodNotAllowed("POST").answer(&request)
 }
 
 async fn only_get(request: HttpRequest, public: Data<Public>) -> HttpResponse {
-    public.metrics.request("/jwks", 405);
-    Problem::MethodNotAllowed("GET").answer(&request)
+    public.metrics.request(known(request.path()), 405);
+    Problem::MethodNotAllowed("GET, HEAD").answer(&request)
 }
 
 async fn nothing(request: HttpRequest, public: Data<Public>) -> HttpResponse {
     public.metrics.request("other", 404);
     Problem::NotFound.answer(&request)
+}
+
+/// The path as metrics name it: one of a closed list.
+fn known(path: &str) -> &'static str {
+    let paths = ["/introspect", "/token", "/revoke", "/jwks"];
+    paths.into_iter().find(|known| *known == path).unwrap_or("/.well-known")
 }

@@ -48,7 +48,12 @@ pub enum Presented<'r> {
         client_id: Option<&'r str>,
     },
     /// A bearer token.
-    Bearer(&'r str),
+    Bearer {
+        /// The token.
+        token: &'r str,
+        /// `client_id`, when it was sent too; it must name the same client.
+        client_id: Option<&'r str>,
+    },
     /// Name and secret.
     Secret {
         /// `client_id`.
@@ -72,7 +77,7 @@ impl Presented<'_> {
     pub const fn method(&self) -> Method {
         match self {
             Self::Assertion { .. } => Method::PrivateKeyJwt,
-            Self::Bearer(_) => Method::Bearer,
+            Self::Bearer { .. } => Method::Bearer,
             Self::Secret { method, .. } => *method,
         }
     }
@@ -138,14 +143,14 @@ fn assertion<'r>(
 
 fn from_header<'r>(
     header: &'r str,
-    client_id: Option<&str>,
+    client_id: Option<&'r str>,
 ) -> Result<Presented<'r>, PresentedError> {
     let (scheme, value) = header.split_once(' ').ok_or(PresentedError::Malformed)?;
     let value = value.trim_start_matches(' ');
     if scheme.eq_ignore_ascii_case("bearer") {
         let readable = !value.is_empty() && !value.contains(' ');
         return if readable {
-            Ok(Presented::Bearer(value))
+            Ok(Presented::Bearer { token: value, client_id })
         } else {
             Err(PresentedError::Malformed)
         };
@@ -183,7 +188,7 @@ mod tests {
         presented(headers, &form).map(|found| {
             let said = match &found {
                 Presented::Assertion { assertion, .. } => (*assertion).to_owned(),
-                Presented::Bearer(token) => (*token).to_owned(),
+                Presented::Bearer { token, .. } => (*token).to_owned(),
                 Presented::Secret { client_id, secret, .. } => {
                     format!("{client_id}/{}", secret.expose_secret())
                 }

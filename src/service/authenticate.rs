@@ -5,10 +5,12 @@ use std::sync::{Arc, LazyLock};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::identify::{Identified, Unidentified};
 use super::snapshot::{Caller, Snapshot};
-use super::verify::{Audiences, Refusal, Verifier};
+use super::standing::Standing;
+use super::tokens::Tokens;
 use crate::domain::assertion;
-use crate::ports::{Clock, ReplayGuard, Throttle, ThrottleKey, Unavailable};
+use crate::ports::{Clock, ReplayGuard, Revocations, Throttle, ThrottleKey, Unavailable};
 use crate::protocol::client_auth::{Method, Presented};
 use crate::protocol::ids::{Fingerprint, SecretDigest};
 use crate::protocol::json::Json;
@@ -39,7 +41,7 @@ pub enum Denied {
 #[derive(Debug)]
 pub struct Authenticator {
     /// Verifies the caller's own Entra token.
-    pub verifier: Arc<Verifier>,
+    pub tokens: Arc<Tokens>,
     /// Slows down who guesses.
     pub throttle: Arc<dyn Throttle>,
     /// Knows the assertions that were used.
@@ -50,21 +52,18 @@ pub struct Authenticator {
     pub bearers: BearerCache,
 }
 
+/// Verified bearer tokens of callers; each stands as long as its token, its key and its view, and
+/// while nothing it rests on is revoked.
+pub struct BearerCache {
+    known: quick_cache::sync::Cache<Fingerprint, KnownBearer>,
+    revocations: Arc<dyn Revocations>,
+}
+
 /// A caller's token that was verified, and for how long that stands.
 #[derive(Clone, Debug)]
 struct KnownBearer {
-    caller: Arc<Caller>,
-    until: UnixTime,
-    key: Arc<VerificationKey>,
-}
-
-/// Verified bearer tokens of callers; each stands as long as its token, its key and its view.
-pub struct BearerCache(quick_cache::sync::Cache<Fingerprint, KnownBearer>);
-
-impl Default for BearerCache {
-    fn default() -> Self {
-        Self(quick_cache::sync::Cache::new(1024))
-    }
+    identified: Identified,
+    standing: Arc<Standing>,
 }
 
 impl std::fmt::Debug for BearerCache {
@@ -74,11 +73,22 @@ impl std::fmt::Debug for BearerCache {
 }
 
 impl BearerCache {
-    fn get(&self, token: &Fingerprint, snapshot: &Snapshot, now: UnixTime) -> Option<Arc<Caller>> {
-        let known = self.0.get(token)?;
-        let registered = snapshot.caller(&known.caller.client.id)?;
-        let stands = now < known.until && known.key.is_trusted(now);
-        (stands && registered.view == known.caller.view).then_some(known.caller)
+    /// A cache that forgets what is in `revocations`.
+    pub fn new(revocations: Arc<dyn Revocations>) -> Self {
+        Self { known: quick_cache::sync::Cache::new(1024), revocations }
+    }
+
+    fn get(&self, token: &str, snapshot: &Snapshot, now: UnixTime) -> Option<Arc<Caller>> {
+        let known = self.known.get(&Fingerprint::of(token.as_bytes()))?;
+        let caller = known.identified.caller;
+        let registered = snapshot.caller(&caller.client.id)?;
+        let stands = known.standing.stands(now, &*self.revocations);
+        (stands && registered.view == caller.view).then_some(caller)
+    }
+
+    pub(super) fn keep(&self, token: &str, identified: Identified, standing: Standing) {
+        let known = KnownBearer { identified, standing: Arc::new(standing) };
+        self.known.insert(Fingerprint::of(token.as_bytes()), known);
     }
 }
 
@@ -112,9 +122,16 @@ impl Authenticator {
                 self.admit(key)?;
                 let proved =
                     read.and_then(|jwt| self.by_assertion(snapshot, caller, jwt, *client_id));
-                self.settle(proved, key, method)
+                self.settle(proved.map(|(caller, _)| caller), key, method)
             }
-            Presented::Bearer(token) => self.by_bearer(snapshot, token, source).await,
+            Presented::Bearer { token, client_id } => {
+                let caller = self.by_bearer(snapshot, token, source).await?;
+                if client_id.is_some_and(|named| named != caller.client.id.as_str()) {
+                    let why = "`client_id` names another client than the token".to_owned();
+                    return Err(Denied::Invalid { method: Method::Bearer, why });
+                }
+                Ok(caller)
+            }
         }
     }
 
@@ -138,13 +155,14 @@ impl Authenticator {
         })
     }
 
-    fn by_assertion(
+    /// By an assertion that the client signed, and until when that proves anything.
+    pub(super) fn by_assertion(
         &self,
         snapshot: &Snapshot,
         caller: Option<&Arc<Caller>>,
         jwt: UnverifiedJwt<'_>,
         client_id: Option<&str>,
-    ) -> Result<Arc<Caller>, String> {
+    ) -> Result<(Arc<Caller>, UnixTime), String> {
         let caller = caller.ok_or("no such client")?;
         let client = &caller.client;
         if client_id.is_some_and(|named| named != client.id.as_str()) {
@@ -159,7 +177,7 @@ impl Authenticator {
         if !self.replay.first_use(&client.id, &once.id, once.until) {
             return Err("`jti` was used before".to_owned());
         }
-        Ok(Arc::clone(caller))
+        Ok((Arc::clone(caller), once.until))
     }
 
     async fn by_bearer(
@@ -168,37 +186,19 @@ impl Authenticator {
         token: &str,
         source: IpAddr,
     ) -> Result<Arc<Caller>, Denied> {
-        let fingerprint = Fingerprint::of(token.as_bytes());
-        let known = self.bearers.get(&fingerprint, snapshot, self.clock.now());
-        if let Some(caller) = known {
+        if let Some(caller) = self.bearers.get(token, snapshot, self.clock.now()) {
             return Ok(caller);
         }
         let key = || throttle_key(source, claimed_caller(snapshot, token));
         self.admit(key)?;
-        let invalid = |why: String| {
-            self.throttle.failed(&key());
-            Denied::Invalid { method: Method::Bearer, why }
-        };
-        let valid = match self.verifier.verify(token, &snapshot.tenants, Audiences::Ourselves).await
-        {
-            Ok(valid) => valid,
-            Err(Refusal::Unavailable(unavailable)) => return Err(unavailable.into()),
-            Err(Refusal::Rejected(rejection)) => return Err(invalid(rejection.to_string())),
-        };
-        if !valid.subject.app_only {
-            return Err(invalid("a user's token does not identify a caller".to_owned()));
+        match self.by_entra_token(snapshot, token).await {
+            Ok(identified) => Ok(identified.caller),
+            Err(Unidentified::Unavailable(unavailable)) => Err(unavailable.into()),
+            Err(Unidentified::Invalid(why)) => {
+                self.throttle.failed(&key());
+                Err(Denied::Invalid { method: Method::Bearer, why })
+            }
         }
-        let app = valid.subject.app;
-        let caller = snapshot
-            .caller_of_app(app)
-            .ok_or_else(|| invalid(format!("no client has `entra_app: {app}`")))?;
-        let known = KnownBearer {
-            caller: Arc::clone(caller),
-            until: valid.expires,
-            key: Arc::clone(valid.signed.key()),
-        };
-        self.bearers.0.insert(fingerprint, known);
-        Ok(Arc::clone(caller))
     }
 }
 

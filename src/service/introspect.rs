@@ -254,6 +254,11 @@ pub struct KnownGroups {
 }
 
 impl KnownGroups {
+    /// Until when this may be used.
+    pub const fn until(&self) -> UnixTime {
+        self.until
+    }
+
     /// The groups of `token`: its own, else what the directory told, else unknown.
     pub fn groups<'a>(&'a self, token: &'a ValidToken) -> Option<&'a [String]> {
         token.subject.groups.as_deref().or(self.told.as_deref())

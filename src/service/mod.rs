@@ -2,10 +2,15 @@
 //! outside comes through `ports`.
 
 pub mod authenticate;
+pub mod exchange;
 pub mod explain;
+pub mod identify;
 pub mod introspect;
+pub mod rehearse;
+pub mod revoke;
 pub mod snapshot;
 pub mod standing;
+mod subject_cache;
 pub mod tokens;
 pub mod verdict_cache;
 pub mod verify;

@@ -12,6 +12,7 @@ use crate::domain::client::Client;
 use crate::domain::mapping::Mapping;
 use crate::domain::resource::Resource;
 use crate::domain::tenant::Tenant;
+use crate::domain::validate::{ValidToken, intersects};
 use crate::protocol::ids::{ClientId, Guid};
 
 /// Names what one client may see under one configuration. Never used twice in a process, so an
@@ -76,6 +77,19 @@ impl Snapshot {
     /// The resource of this name.
     pub fn resource(&self, name: &str) -> Option<&Resource> {
         self.resources.get(name)
+    }
+
+    /// Every scope of every resource, sorted.
+    pub fn scopes(&self) -> std::collections::BTreeSet<&str> {
+        let scopes = self.resources.values().flat_map(|resource| &resource.scopes);
+        scopes.map(|scope| scope.name.as_str()).collect()
+    }
+
+    /// Whether an Entra token is addressed to this service itself.
+    pub fn is_for_us(&self, token: &ValidToken) -> bool {
+        let of_issuer = |tenant: &&Tenant| tenant.id == token.issuer.tenant;
+        let tenant = self.tenants.iter().find(of_issuer);
+        tenant.is_some_and(|tenant| intersects(&token.audience, &tenant.caller_audiences))
     }
 
     /// The client registered under `id`.

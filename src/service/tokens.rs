@@ -59,7 +59,24 @@ pub enum Token {
     },
 }
 
+/// The same, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub enum TokenRef<'t> {
+    /// Entra's.
+    Entra(&'t ValidToken),
+    /// Our own.
+    Issued(&'t IssuedToken),
+}
+
 impl Token {
+    /// What it says.
+    pub fn as_ref(&self) -> TokenRef<'_> {
+        match self {
+            Self::Entra(token) => TokenRef::Entra(token),
+            Self::Issued { token, .. } => TokenRef::Issued(token),
+        }
+    }
+
     /// To whom it is addressed.
     pub fn audience(&self) -> &[String] {
         match self {

@@ -12,6 +12,7 @@ use prometheus::{
 };
 use strum::VariantArray as _;
 
+use crate::domain::denial::DenialReason;
 use crate::domain::rejection::Reason;
 use crate::ports::IssuerStatus;
 use crate::protocol::client_auth::Method;
@@ -67,6 +68,9 @@ pub struct Metrics {
     inactive_decided: IntCounter,
     refusals: IntCounterVec,
     authentications: IntCounterVec,
+    exchange_seconds: Histogram,
+    exchanges: IntCounterVec,
+    revocations: IntCounterVec,
     cache_entries: IntGauge,
     cache_bytes: IntGauge,
     issuers: Mutex<IssuerMetrics>,
@@ -109,11 +113,34 @@ impl Metrics {
             "Callers that were not let in, by how they tried and how it ended.",
             &["method", "result"],
         )?;
+        let exchanges = make.counters(
+            "tessera_exchanges_total",
+            "Exchanges that were decided: `issued`, or the reason of the refusal.",
+            &["result"],
+        )?;
+        exchanges.with_label_values(&["issued"]);
+        for reason in DenialReason::VARIANTS {
+            exchanges.with_label_values(&[reason.as_str()]);
+        }
+        let revocations = make.counters(
+            "tessera_revocations_total",
+            "Revocations, by what was named.",
+            &["kind"],
+        )?;
         make.built()?;
         Ok(Self {
             requests_ok: requests.with_label_values(&["/introspect", "200"]),
             requests,
-            seconds: make.seconds()?,
+            seconds: make.seconds(
+                "tessera_introspection_seconds",
+                "From the head of an introspection request to its answer.",
+            )?,
+            exchange_seconds: make.seconds(
+                "tessera_exchange_seconds",
+                "From the head of a token request to its answer.",
+            )?,
+            exchanges,
+            revocations,
             active_cached: results.with_label_values(&["active", "cache"]),
             active_decided: results.with_label_values(&["active", "decided"]),
             inactive_cached: results.with_label_values(&["inactive", "cache"]),
@@ -135,6 +162,23 @@ impl Metrics {
         } else {
             self.request("/introspect", status);
         }
+    }
+
+    /// A token request was answered with `status` after `took`.
+    pub fn exchange(&self, status: u16, took: Duration) {
+        self.exchange_seconds.observe(took.as_secs_f64());
+        self.request("/token", status);
+    }
+
+    /// An exchange was decided: issued, or refused for a reason.
+    pub fn exchanged(&self, refused: Option<DenialReason>) {
+        let result = refused.map_or("issued", DenialReason::as_str);
+        self.exchanges.with_label_values(&[result]).inc();
+    }
+
+    /// Something of this kind was revoked.
+    pub fn revoked(&self, kind: &'static str) {
+        self.revocations.with_label_values(&[kind]).inc();
     }
 
     /// Another request to `path` (one of ours, or `other`) was answered with `status`.
@@ -245,9 +289,7 @@ impl Maker {
         Ok(made)
     }
 
-    fn seconds(&self) -> Result<Histogram, prometheus::Error> {
-        let name = "tessera_introspection_seconds";
-        let help = "From the head of an introspection request to its answer.";
+    fn seconds(&self, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
         let made = Histogram::with_opts(HistogramOpts::new(name, help).buckets(BUCKETS.into()))?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)

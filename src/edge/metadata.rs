@@ -1,0 +1,67 @@
+//! What this service can do, for clients that look it up (RFC 8414 §2, §3).
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use super::answer;
+use super::problem::Problem;
+use super::public::Public;
+use crate::protocol::exchange::GRANT_TYPE;
+use crate::service::snapshot::Snapshot;
+
+/// Where the document is: before the issuer's own path by RFC 8414 §3, after it by `OpenID` Connect.
+pub(super) const PATHS: [&str; 2] = [
+    "/.well-known/oauth-authorization-server{path:.*}",
+    "{path:.*}/.well-known/openid-configuration",
+];
+
+pub(super) async fn metadata(request: HttpRequest, public: Data<Public>) -> HttpResponse {
+    let snapshot = public.snapshot.load();
+    // A client compares the issuer with the place it looked at (META-02): no other has a document.
+    if request.match_info().get("path") != Some(path_of(&snapshot.issuer)) {
+        public.metrics.request("other", 404);
+        return Problem::NotFound.answer(&request);
+    }
+    public.metrics.request("/.well-known", 200);
+    answer::public(&request, answer::JSON, document(&snapshot).to_string().into())
+}
+
+/// The path of an issuer, without a slash at its end; empty when it has none.
+fn path_of(issuer: &str) -> &str {
+    let after_scheme = issuer.split_once("://").map_or("", |(_, rest)| rest);
+    after_scheme.find('/').and_then(|at| after_scheme.get(at..)).unwrap_or_default()
+}
+
+fn document(snapshot: &Snapshot) -> Value {
+    let issuer = &snapshot.issuer;
+    let at = |path: &str| format!("{issuer}{path}");
+    let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let algorithms = ["RS256", "PS256", "ES256"];
+    let mut document = json!({
+        "issuer": issuer,
+        "token_endpoint": at("/token"),
+        "introspection_endpoint": at("/introspect"),
+        "revocation_endpoint": at("/revoke"),
+        "jwks_uri": at("/jwks"),
+        // Required by RFC 8414 §2, and empty: there is no authorization endpoint (ruling D8).
+        "response_types_supported": [],
+        "grant_types_supported": [GRANT_TYPE],
+        "introspection_signing_alg_values_supported": ["RS256"],
+        // Readers of the OpenID Connect form insist on these.
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+    });
+    for endpoint in ["token_endpoint", "introspection_endpoint", "revocation_endpoint"] {
+        let named = |what: &str| format!("{endpoint}_auth_{what}_supported");
+        if let Some(members) = document.as_object_mut() {
+            members.insert(named("methods"), json!(methods));
+            members.insert(named("signing_alg_values"), json!(algorithms));
+        }
+    }
+    let scopes = snapshot.scopes();
+    if let Some(members) = document.as_object_mut().filter(|_| !scopes.is_empty()) {
+        members.insert("scopes_supported".to_owned(), json!(scopes));
+    }
+    document
+}

@@ -1,0 +1,173 @@
+//! Revocation: by the client that got a token (RFC 7009), and by an operator.
+
+use std::sync::Arc;
+
+use super::snapshot::{Caller, Snapshot};
+use super::tokens::{Own, Token, Tokens};
+use super::verify::{Audiences, Refusal};
+use crate::domain::issued;
+use crate::domain::lineage::Lineage;
+use crate::domain::principal::PrincipalId;
+use crate::domain::rejection::{Reason, Rejection};
+use crate::domain::revocation::Mark;
+use crate::ports::{Clock, Unavailable};
+use crate::protocol::ids::ClientId;
+use crate::protocol::time::UnixTime;
+
+/// The revocation service.
+#[derive(Debug)]
+pub struct Revoker {
+    tokens: Arc<Tokens>,
+    own: Own,
+    clock: Arc<dyn Clock>,
+}
+
+/// Why a client's token is not revoked.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRevoked {
+    /// It was issued to another client (REV-03).
+    #[error("the token was issued to another client")]
+    OfAnother,
+    /// It was not issued here (REV-05).
+    #[error("only tokens that were issued here can be revoked by a client")]
+    NotOurs,
+    /// It may still be good (REV-07).
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What an operator revokes.
+#[derive(Clone, Debug)]
+pub enum Target<'a> {
+    /// Everything from sign-ins of a principal.
+    Principal(PrincipalId),
+    /// Everything that a client got or took part in.
+    Client(&'a ClientId),
+    /// A token, and everything that was exchanged from it.
+    Token(&'a str),
+    /// The whole tree that a token stands in, from the sign-in on.
+    Tree(&'a str),
+}
+
+/// What an operator is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is revoked, up to this moment of issue; remembered until the other.
+    Revoked(Mark),
+    /// The token has ended already, and all that came from it.
+    EndedAlready,
+}
+
+/// Why an operator's order is not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// The token is none that could be good.
+    #[error("{0}")]
+    Rejected(#[from] Rejection),
+    /// It cannot be done now.
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Rejected(rejection) => Self::Rejected(rejection),
+            Refusal::Unavailable(unavailable) => Self::Unavailable(unavailable),
+        }
+    }
+}
+
+impl Revoker {
+    /// A revoker of these parts.
+    pub const fn new(tokens: Arc<Tokens>, own: Own, clock: Arc<dyn Clock>) -> Self {
+        Self { tokens, own, clock }
+    }
+
+    /// Revokes `text` for the client it was issued to. A token that is not good is no error: there
+    /// is nothing left to do (REV-04).
+    pub async fn by_client(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        text: &str,
+    ) -> Result<(), NotRevoked> {
+        let vetted = match self.tokens.verify(snapshot, text, Audiences::Exchangeable).await {
+            Ok(vetted) => vetted,
+            Err(Refusal::Rejected(_)) => return Ok(()),
+            Err(Refusal::Unavailable(unavailable)) => return Err(unavailable.into()),
+        };
+        let Token::Issued { token, .. } = &vetted.token else { return Err(NotRevoked::NotOurs) };
+        if token.client != caller.client.id {
+            return Err(NotRevoked::OfAnother);
+        }
+        let lineage = token.lineage(&snapshot.issuer);
+        if let Some(own) = lineage.hops.last() {
+            self.own.revocations.revoke(Mark::token(own.id, token.expires)).await?;
+        }
+        tracing::info!(client = %caller.client.id, jti = token.id, "token revoked");
+        Ok(())
+    }
+
+    /// Revokes what an operator names, up to `up_to`.
+    pub async fn by_operator(
+        &self,
+        snapshot: &Snapshot,
+        target: Target<'_>,
+        up_to: UnixTime,
+    ) -> Result<Outcome, Failed> {
+        let mark = match target {
+            Target::Principal(principal) => Mark::principal(principal, up_to),
+            Target::Client(client) => Mark::client(client, up_to),
+            Target::Token(text) | Target::Tree(text) => {
+                let whole = matches!(target, Target::Tree(_));
+                match self.of_token(snapshot, text, whole).await? {
+                    Some(mark) => mark,
+                    None => return Ok(Outcome::EndedAlready),
+                }
+            }
+        };
+        self.own.revocations.revoke(mark).await?;
+        tracing::warn!(kind = target.kind(), up_to = %mark.up_to, "revoked by an operator");
+        Ok(Outcome::Revoked(mark))
+    }
+
+    /// The mark that ends a good token, or its whole tree.
+    async fn of_token(
+        &self,
+        snapshot: &Snapshot,
+        text: &str,
+        whole: bool,
+    ) -> Result<Option<Mark>, Failed> {
+        let vetted = match self.tokens.verify(snapshot, text, Audiences::Exchangeable).await {
+            Ok(vetted) => vetted,
+            Err(Refusal::Rejected(rejection))
+                if !whole && matches!(rejection.reason, Reason::Expired | Reason::Revoked) =>
+            {
+                return Ok(None);
+            }
+            Err(refusal) => return Err(refusal.into()),
+        };
+        let (lineage, expires): (Lineage, UnixTime) = match &vetted.token {
+            Token::Entra(token) => (issued::root(token, None), token.expires),
+            Token::Issued { token, .. } => (token.lineage(&snapshot.issuer), token.expires),
+        };
+        let hop = if whole { lineage.hops.first() } else { lineage.hops.last() };
+        // The sign-in may live longer than this token, and others came from it.
+        let expires =
+            if whole { self.clock.now().plus(crate::domain::validate::HORIZON) } else { expires };
+        Ok(hop.map(|hop| Mark::token(hop.id, expires)))
+    }
+}
+
+impl Target<'_> {
+    /// What is named, in a word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Principal(_) => "principal",
+            Self::Client(_) => "client",
+            Self::Token(_) => "token",
+            Self::Tree(_) => "tree",
+        }
+    }
+}
