@@ -37,24 +37,20 @@ pub(super) fn refer(reader: &mut Reader<'_>, items: &[Item<String>], known: &[St
 }
 
 fn keys(node: &Node) -> Vec<String> {
-    match &node.value {
-        Value::Map(entries) => entries.iter().map(|entry| entry.key.clone()).collect(),
-        _ => Vec::new(),
-    }
+    let Value::Map(entries) = &node.value else { return Vec::new() };
+    entries.iter().map(|entry| entry.key.clone()).collect()
 }
 
 fn named(node: &Node) -> Vec<String> {
     let Value::List(items) = &node.value else { return Vec::new() };
-    let name = |node: &Node| match &node.value {
-        Value::Map(entries) => entries.iter().find(|entry| entry.key == "name").and_then(text),
-        _ => None,
+    let name = |node: &Node| {
+        let Value::Map(entries) = &node.value else { return None };
+        entries.iter().find(|entry| entry.key == "name").and_then(text)
     };
     items.iter().filter_map(name).collect()
 }
 
 fn text(entry: &super::node::Entry) -> Option<String> {
-    match &entry.node.value {
-        Value::Text(text) => Some(text.clone()),
-        _ => None,
-    }
+    let Value::Text(text) = &entry.node.value else { return None };
+    Some(text.clone())
 }

@@ -16,9 +16,9 @@ pub(super) fn read(
     names: &Names,
     issuer: Option<&str>,
 ) -> Vec<Resource> {
-    let named = file.get("resources").map_or_else(Vec::new, |found| reader.named(&found));
+    let entries = file.get("resources").map_or_else(Vec::new, |found| reader.named(&found));
     let mut resources = Vec::new();
-    for (name, found) in named {
+    for (name, found) in entries {
         if let Err(wrong) = id(name, names, issuer) {
             reader.note(&found.place, wrong);
         }

@@ -245,7 +245,7 @@ pub struct Denial {
     /// What was found; escaped and cut, since it may be the caller's text.
     pub found: Option<String>,
     /// Why the subject token itself is not good, if that is it.
-    pub cause: Option<Rejection>,
+    pub cause: Option<Box<Rejection>>,
     /// The rules that were tried, if none fits.
     pub rules: Vec<RuleMissed>,
 }
@@ -272,7 +272,7 @@ impl Denial {
 
     /// The subject token is not good.
     pub fn subject(cause: Rejection) -> Self {
-        Self { cause: Some(cause), ..Self::new(DenialReason::SubjectRejected) }
+        Self { cause: Some(Box::new(cause)), ..Self::new(DenialReason::SubjectRejected) }
     }
 }
 

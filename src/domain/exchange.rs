@@ -79,7 +79,7 @@ pub fn target<'r>(
 }
 
 /// Decides. `now` is when the token would be issued.
-pub fn decide<'a>(question: Question<'a>, now: UnixTime) -> Result<Grant<'a>, Denial> {
+pub fn decide(question: Question<'_>, now: UnixTime) -> Result<Grant<'_>, Denial> {
     let Question { issuer, resource, subject, actor, .. } = question;
     admit_actor(&question)?;
     let rule = fitting_rule(&question)?;

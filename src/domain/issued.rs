@@ -172,9 +172,8 @@ impl IssuedToken {
             return Err(refused.expected(format_args!("by {now}")).found(issued_at));
         }
         let list = |name| claims::strings(claims, name).map(Option::unwrap_or_default);
-        let identity = match claims.get("identity") {
-            Some(Json::Object(identity)) => identity,
-            _ => return Err(claims::missing("identity")),
+        let Some(Json::Object(identity)) = claims.get("identity") else {
+            return Err(claims::missing("identity"));
         };
         let scopes = claims::required_text(claims, "scope")?.split(' ').map(str::to_owned);
         Ok(Self {

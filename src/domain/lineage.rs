@@ -21,7 +21,7 @@ impl TokenId {
     /// The token that `iss` calls `name`. An issuer's name has no NUL, so no two pairs are one.
     pub fn of(iss: &str, name: &str) -> Self {
         let digest = Fingerprint::of([iss, name].join("\0").as_bytes());
-        Self(digest.first_half())
+        Self(digest.first())
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -123,16 +123,15 @@ impl MarkKey {
     }
 
     fn of(kind: &str, name: &str) -> Self {
-        let digest = Fingerprint::of([kind, name].join("\0").as_bytes()).first_half();
-        let [a, b, c, d, e, f, g, h, ..] = digest;
-        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+        let digest = Fingerprint::of([kind, name].join("\0").as_bytes()).first();
+        Self(u64::from_be_bytes(digest))
     }
 }
 
 impl Lineage {
     /// Everything by which the token can be revoked.
     pub fn exposures(&self) -> Box<[Exposure]> {
-        let sign_in = self.hops.first().map_or(UnixTime::default(), |root| root.issued_at);
+        let sign_in = self.hops.first().map_or_else(UnixTime::default, |root| root.issued_at);
         let of_principal = |principal: &PrincipalId| Exposure {
             key: MarkKey::principal(*principal),
             issued_at: sign_in,

@@ -126,11 +126,11 @@ impl Fingerprint {
 }
 
 impl Fingerprint {
-    /// The first 128 bits: as much as names anything for ever.
-    pub fn first_half(&self) -> [u8; 16] {
-        let mut half = [0; 16];
-        half.iter_mut().zip(self.0).for_each(|(to, from)| *to = from);
-        half
+    /// The first bytes, at most 32 of them; 16 are as much as names anything for ever.
+    pub fn first<const BYTES: usize>(&self) -> [u8; BYTES] {
+        let mut first = [0; BYTES];
+        first.iter_mut().zip(self.0).for_each(|(to, from)| *to = from);
+        first
     }
 }
 

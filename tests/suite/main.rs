@@ -9,6 +9,7 @@ mod cache;
 mod cli;
 mod client_authentication;
 mod configuration;
+mod exchange;
 mod http_layer;
 mod introspection;
 mod kinds_of_token;

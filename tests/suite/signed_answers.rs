@@ -17,6 +17,11 @@ fn part(token: &str, number: usize) -> Value {
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
 }
 
+/// The header of a signed answer, as it stands.
+pub(crate) fn header(token: &str) -> Value {
+    part(token, 0)
+}
+
 /// The claims of a signed answer, as they stand.
 pub(crate) fn claims(token: &str) -> Value {
     part(token, 1)

@@ -19,6 +19,7 @@ use tessera::dev::server::Running;
 use tessera::dev::tenant::{FakeEntra, KeySupply, Options};
 use tessera::dev::token::TokenBuilder;
 use tessera::domain::rejection::Reason;
+use tessera::ports::Clock as _;
 use tessera::protocol::time::UnixTime;
 use tokio::sync::oneshot;
 
@@ -35,6 +36,17 @@ pub(crate) const BILLING_GATEWAY: (&str, &str) =
     ("billing-gw", "billing-test-secret-0b8e5d2f9c714a36");
 /// Name and secret of a client that may introspect nothing.
 pub(crate) const NOBODY: (&str, &str) = ("nobody", "nobody-test-secret-d47a1e90b3c65f28aa");
+/// Name and secret of an agent that exchanges what other agents pass to it.
+pub(crate) const PLANNER: (&str, &str) = (PLANNER_ID, PLANNER_SECRET);
+const TYK_ID: &str = TYK.0;
+const PLANNER_ID: &str = "planner";
+const PLANNER_SECRET: &str = "planner-test-secret-5a1d7c90e2b84f36";
+/// A resource that takes JWTs.
+pub(crate) const ORDERS_API: &str = "https://orders.internal";
+/// A resource that takes opaque tokens.
+pub(crate) const TASKS_API: &str = "https://tasks.internal";
+/// A resource whose name is no URI, and which takes RS256.
+pub(crate) const PLAIN_API: &str = "plain";
 /// The client that signs assertions, by [`assertion_key`].
 pub(crate) const SIGNER: &str = "orders-api";
 /// Who tessera is.
@@ -134,6 +146,27 @@ impl World {
         answer.json()
     }
 
+    /// The story of an exchange at the admin listener, as `client` would ask for it.
+    pub(crate) fn rehearse(&self, client: &str, fields: &[(&str, &str)]) -> Value {
+        let fields = [fields, &[("client", client)]].concat();
+        let answer = Request::form("/explain", &fields).send(self.admin);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    /// The moment `seconds` from now, in seconds since 1970.
+    pub(crate) fn clock_at(&self, seconds: i64) -> i64 {
+        self.clock.now().seconds() + seconds
+    }
+
+    /// The present value of one metric, with its labels as they are exported.
+    #[track_caller]
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let text = self.metrics();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no `{name}` in {text}")).parse().unwrap()
+    }
+
     /// Asserts that `token` is active, and gives the identity context.
     #[track_caller]
     pub(crate) fn assert_active(&self, token: &str) -> Value {
@@ -201,13 +234,48 @@ entra:
     audiences: [{orders}, {billing}]
     caller_audiences: [api://tessera]
     graph: {{ client_id: {}, client_secret: {}, endpoint: "{authority}" }}
+resources:
+  {ORDERS_API}:
+    scopes: {{ orders.read: [orders.read, Orders.Read.All, tasks.run], orders.write: [orders.write], orders.export: [orders.export] }}
+    callers: [{TYK_ID}, {SIGNER}, invoice-agent, {PLANNER_ID}, gateway]
+  {TASKS_API}:
+    scopes: {{ tasks.run: [orders.read] }}
+    token: opaque
+    callers: [{TYK_ID}, {SIGNER}, invoice-agent, {PLANNER_ID}]
+  {PLAIN_API}:
+    scopes: {{ read: [orders.read, tasks.run], jobs: [Orders.Read.All] }}
+    algorithm: RS256
+    ttl: 1m
+    callers: [{TYK_ID}, {PLANNER_ID}, invoice-agent]
+    release: [groups, roles]
 clients:
-  {}: {{ secret: {}, introspect: {{ audiences: [{orders}, {billing}] }} }}
+  {}:
+    secret: {}
+    introspect: {{ audiences: [{orders}, {billing}, "{ORDERS_API}", "{TASKS_API}", {PLAIN_API}], phantom: true }}
+    default_resource: {ORDERS_API}
+    exchange:
+      - {{ resource: "{ORDERS_API}", scopes: [orders.read, orders.write], subjects: [user, service, agent], actors: [invoice-agent, {SIGNER}] }}
+      - {{ resource: "{TASKS_API}", scopes: [tasks.run], subjects: [user] }}
+      - {{ resource: {PLAIN_API}, scopes: [read, jobs], subjects: [user, service], impersonate: true }}
+  {PLANNER_ID}:
+    secret: {PLANNER_SECRET}
+    introspect: {{ audiences: ["{ORDERS_API}"] }}
+    exchange:
+      - {{ resource: "{ORDERS_API}", scopes: [orders.read], subjects: [user, agent], from: ["{TASKS_API}", "{ORDERS_API}", {PLAIN_API}] }}
+      - {{ resource: "{TASKS_API}", scopes: [tasks.run], subjects: [user], from: ["{TASKS_API}", {orders}] }}
   {}: {{ secret: {}, introspect: {{ audiences: [{billing}] }} }}
   {}: {{ secret: {} }}
-  {SIGNER}: {{ jwks: {key}, introspect: {{ audiences: [{orders}], release: [username, email, name] }} }}
+  {SIGNER}:
+    jwks: {key}
+    introspect: {{ audiences: [{orders}], release: [username, email, name] }}
+    exchange: [{{ resource: "{ORDERS_API}", scopes: [orders.read], subjects: [user] }}]
   gateway: {{ entra_app: {gateway}, introspect: {{ audiences: [{orders}] }} }}
-  invoice-agent: {{ entra_app: {agent}, introspect: {{ audiences: [{orders}] }} }}
+  invoice-agent:
+    entra_app: {agent}
+    introspect: {{ audiences: [{orders}] }}
+    exchange:
+      - {{ resource: "{ORDERS_API}", scopes: [orders.read], subjects: [user, agent] }}
+      - {{ resource: "{TASKS_API}", scopes: [tasks.run], subjects: [user] }}
 mapping:
   - name: gold-customers
     when: {{ groups: [7d6f1c0e-2f0d-4a59-9a54-5b3f0a4c0f51], principal_type: [user] }}
