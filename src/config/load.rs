@@ -10,7 +10,10 @@ use super::read::{Place, Reader, Section};
 use super::report::{Problem, Report, Wrong};
 use super::values::{duration, issuer, one_of, size, socket};
 use super::{
-    CacheBounds, Config, KeySetRules, Listen, Log, clients, node, resources, rules, schema, tenants,
+use super::{
+    CacheBounds, Config, KeySetRules, Listen, Log, clients, node, resources, rules, schema, signing,
+    store, tenants,
+};
 };
 use crate::protocol::time::Seconds;
 
@@ -74,6 +77,8 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
     let clients = clients::read(reader, file, &around);
     let mapping = rules::read(reader, file, &known);
     let key_sets = key_sets(reader, file);
+    let store = store::read(reader, file);
+    let signing = signing::read(reader, file, store);
     let cache = cache(reader, file);
     let log = log(reader, file);
     Some(Config {
@@ -84,6 +89,7 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
         resources,
         mapping,
         key_sets: key_sets?,
+        signing: signing?,
         cache: cache?,
         log: log?,
     })

@@ -15,6 +15,8 @@ mod report;
 mod resources;
 mod rules;
 pub mod schema;
+mod signing;
+mod store;
 mod tenants;
 mod values;
 
@@ -26,6 +28,8 @@ use std::net::SocketAddr;
 pub use expand::{Environment, MAX_FILE_BYTES, SystemEnvironment};
 pub use load::{PlainSecrets, load, read_file};
 pub use report::{Problem, Report};
+pub use signing::{KeyFolder, Signing};
+pub use store::{SEALING_KEY_BYTES, SealingKey, SealingKeys};
 
 use crate::domain::client::Client;
 use crate::domain::mapping::Mapping;
@@ -51,6 +55,8 @@ pub struct Config {
     pub mapping: Mapping,
     /// How key sets are kept.
     pub key_sets: KeySetRules,
+    /// How our own signing keys are kept.
+    pub signing: Signing,
     /// The bounds of the in-memory cache.
     pub cache: CacheBounds,
     /// What is logged, and how.

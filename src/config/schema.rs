@@ -83,7 +83,7 @@ const NO_CONDITION: Presence = Absent("no such condition");
 const EMPTY: Presence = Default("[]");
 
 /// Every section, in the order of the page.
-pub static SECTIONS: [&Section; 14] = [
+pub static SECTIONS: [&Section; 16] = [
     &FILE,
     &LISTEN,
     &TENANT,
@@ -96,6 +96,8 @@ pub static SECTIONS: [&Section; 14] = [
     &WHEN,
     &GRANT,
     &KEY_SETS,
+    &SIGNING,
+    &STORE,
     &CACHE,
     &LOG,
 ];
@@ -136,6 +138,8 @@ pub static FILE: Section = Section {
             "From Entra to Tyk: every rule that matches grants.",
         ),
         key("key_sets", "section", BY_KEY, "When the keys of issuers are fetched."),
+        key("signing", "section", BY_KEY, "The keys that sign what this service issues."),
+        key("store", "section", BY_KEY, "How what is kept outside the process is protected."),
         key("cache", "section", BY_KEY, "The bounds of the cache in memory."),
         key("log", "section", BY_KEY, "What is logged, and how."),
     ],
@@ -368,6 +372,50 @@ pub static KEY_SETS: Section = Section {
             "duration, `refresh` to `168h`",
             Default("24h"),
             "A key set older than this is trusted no longer.",
+        ),
+    ],
+};
+
+/// `signing`
+pub static SIGNING: Section = Section {
+    path: "signing",
+    keys: &[
+        key(
+            "folder",
+            "absolute path",
+            Absent("in memory: new keys at every start"),
+            "The folder that the keys are kept in, sealed with `store.sealing_key`. Replicas that share it sign with the same keys.",
+        ),
+        key(
+            "rotate",
+            "duration, `1h` to `8760h`",
+            Default("720h"),
+            "A key signs for this long; then the next one does.",
+        ),
+        key(
+            "announce",
+            "duration, `5m` to `168h`, less than `rotate`",
+            Default("24h"),
+            "A key is published for at least this long before it signs.",
+        ),
+    ],
+};
+
+/// `store`
+pub static STORE: Section = Section {
+    path: "store",
+    keys: &[
+        key(
+            "sealing_key",
+            "secret",
+            Absent("nothing can be kept"),
+            "Seals what is kept outside the process: 32 random bytes, as 64 hexadecimal digits or in base64.",
+        ),
+        key(
+            "previous_sealing_key",
+            "secret",
+            Absent("none"),
+            "A key that opens what was sealed with it, and seals nothing: the former `sealing_key`, or the coming one.",
         ),
     ],
 };

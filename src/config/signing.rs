@@ -1,0 +1,78 @@
+//! `signing`: where our own keys are kept, and how long they sign.
+
+use std::path::PathBuf;
+
+use super::read::{Reader, Section};
+use super::report::Wrong;
+use super::schema;
+use super::store::{Sealing, SealingKeys};
+use super::values::{duration, exact};
+use crate::domain::keyring::Rules;
+use crate::protocol::time::Seconds;
+
+/// How our own signing keys are kept.
+#[derive(Clone, Debug, Default)]
+pub struct Signing {
+    /// Where; `None`: in the memory of the process.
+    pub folder: Option<KeyFolder>,
+    /// How long each of them does what.
+    pub rules: Rules,
+}
+
+/// A folder for sealed keys.
+#[derive(Clone, Debug)]
+pub struct KeyFolder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What the keys are sealed with.
+    pub sealing: SealingKeys,
+}
+
+/// Reads the section; `sealing` is what `store` says.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    file: &Section<'_>,
+    sealing: Sealing,
+) -> Option<Signing> {
+    let section = reader.defaulted(file, "signing", &schema::SIGNING)?;
+    let folder = match section.get("folder") {
+        Some(_) => Some(folder(reader, &section, sealing)),
+        None => None,
+    };
+    let rotate = reader
+        .amount(&section, "rotate", |text| duration(text, Seconds::hours(1), Seconds::hours(8760)));
+    let announce = reader.amount(&section, "announce", |text| {
+        duration(text, Seconds::minutes(5), Seconds::hours(168))
+    });
+    let (rotate, announce) = (rotate?, announce?);
+    if announce >= rotate {
+        let wrong = Wrong::new(format!("not less than `signing.rotate`, which is {rotate}"));
+        let hint = "the next key is announced while the present one signs";
+        reader.note(&section.place_of("announce"), wrong.hint(hint));
+    }
+    let folder = match folder {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    Some(Signing { folder, rules: Rules { rotate, announce, ..Rules::default() } })
+}
+
+fn folder(reader: &mut Reader<'_>, section: &Section<'_>, sealing: Sealing) -> Option<KeyFolder> {
+    let path = reader.value(section, "folder", absolute);
+    if !sealing.named {
+        let wrong = Wrong::new("needs `store.sealing_key`: keys are never kept unsealed");
+        let hint = "make one with: openssl rand -hex 32";
+        reader.note(&section.place_of("folder"), wrong.hint(hint));
+    }
+    Some(KeyFolder { path: path?, sealing: sealing.keys? })
+}
+
+/// A relative path would depend on where the process was started.
+fn absolute(text: &str) -> Result<PathBuf, Wrong> {
+    let path = PathBuf::from(exact(text)?);
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(Wrong::new("not an absolute path").hint("write it like /var/lib/tessera/keys"))
+    }
+}
