@@ -5,11 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::domain::cluster::KeySource;
 use crate::domain::keyring::SigningAlgorithm;
 use crate::domain::lineage::Exposure;
 use crate::domain::principal::{PrincipalId, PrincipalType};
 use crate::domain::revocation::Mark;
-use crate::domain::tenant::IssuerId;
 use crate::protocol::ids::{ClientId, Fingerprint};
 use crate::protocol::jwk::KeySet;
 use crate::protocol::time::UnixTime;
@@ -73,8 +73,8 @@ pub enum FetchReason {
 #[derive(Clone, Debug)]
 pub struct IssuerStatus {
     /// Which issuer.
-    pub issuer: IssuerId,
-    /// Where its discovery document is.
+    pub issuer: KeySource,
+    /// Where its discovery document is, or else its keys.
     pub document: String,
     /// How many keys are usable; 0 when there is no set.
     pub keys: usize,
@@ -92,19 +92,21 @@ pub struct IssuerStatus {
     pub last_error: Option<String>,
 }
 
-/// Whether every one of `issuers` has a set that may be trusted.
+/// Whether every tenant among `issuers` has a set that may be trusted.
 ///
 /// A replica that cannot yet answer for all its tenants leaves the requests to those that can.
 /// A set is trusted for long (`max_stale`), so an outage does not make running ones unready.
+/// Clusters do not count: their keys let a few callers in, and must not shut all others out.
 pub fn ready(issuers: &[IssuerStatus]) -> bool {
-    issuers.iter().all(|issuer| issuer.trusted)
+    let counts = |issuer: &&IssuerStatus| matches!(issuer.issuer, KeySource::Entra(_));
+    issuers.iter().filter(counts).all(|issuer| issuer.trusted)
 }
 
 /// The key sets of the configured issuers. Fetches only from configured authorities.
 #[async_trait]
 pub trait IssuerKeys: Send + Sync + std::fmt::Debug {
     /// The last good set, if it may still be trusted at `now`. Never waits.
-    fn current(&self, issuer: IssuerId, now: UnixTime) -> Option<Arc<IssuerKeySet>>;
+    fn current(&self, issuer: KeySource, now: UnixTime) -> Option<Arc<IssuerKeySet>>;
 
     /// A set as fresh as the rules allow: fetches it, or joins a fetch under way, or, within the
     /// cooldown after the last fetch, answers the present set.
@@ -112,7 +114,7 @@ pub trait IssuerKeys: Send + Sync + std::fmt::Debug {
     /// Unavailable when the last attempt failed: then a `kid` we do not know may well be good.
     async fn fetch(
         &self,
-        issuer: IssuerId,
+        issuer: KeySource,
         reason: FetchReason,
     ) -> Result<Arc<IssuerKeySet>, Unavailable>;
 

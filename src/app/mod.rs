@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing_actix_web::TracingLogger;
 
 use crate::adapters::http_client::HttpSetupError;
-use crate::adapters::issuer_keys::EntraKeys;
+use crate::adapters::issuer_keys::KeySets;
 use crate::config::Config;
 use crate::edge::{RequestSpan, admin, public};
 use crate::ports::{Clock, Unavailable};
@@ -64,7 +64,7 @@ pub struct App {
     /// Where the admin listener is.
     pub admin: SocketAddr,
     servers: [Server; 2],
-    keys: Arc<EntraKeys>,
+    keys: Arc<KeySets>,
     tasks: TaskTracker,
 }
 
@@ -150,7 +150,7 @@ async fn stop_in_order(handles: [ServerHandle; 2]) {
 }
 
 /// Keeps the key sets fresh, from the start.
-async fn refresh(keys: Arc<EntraKeys>) {
+async fn refresh(keys: Arc<KeySets>) {
     let mut ticks = tokio::time::interval(REFRESH_LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

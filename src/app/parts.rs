@@ -11,7 +11,7 @@ use super::StartError;
 use crate::adapters::background::Background;
 use crate::adapters::graph::GraphGroups;
 use crate::adapters::http_client::{HttpClient, HttpSetupError};
-use crate::adapters::issuer_keys::EntraKeys;
+use crate::adapters::issuer_keys::KeySets;
 use crate::adapters::opaque_tokens::MemoryOpaqueTokens;
 use crate::adapters::random::SystemRandom;
 use crate::adapters::replay::MemoryReplayGuard;
@@ -36,7 +36,7 @@ use crate::telemetry::metrics::Metrics;
 #[derive(Debug)]
 pub struct Outside {
     /// The key sets of the configured tenants.
-    pub keys: Arc<EntraKeys>,
+    pub keys: Arc<KeySets>,
     /// The groups that tokens left out.
     pub groups: Arc<GraphGroups>,
     /// What time it is.
@@ -52,15 +52,15 @@ impl Outside {
     ) -> Result<Self, HttpSetupError> {
         let http = HttpClient::new()?;
         let background = Background::new(tasks.clone(), Handle::current());
-        let (tenants, rules) = (&config.tenants, config.key_sets);
+        let (tenants, clusters, rules) = (&config.tenants, &config.clusters, config.key_sets);
         let groups = GraphGroups::new(tenants, &http, Arc::clone(&clock), background.clone());
-        let keys = EntraKeys::new(tenants, rules, http, Arc::clone(&clock), background);
+        let keys = KeySets::new((tenants, clusters), rules, http, Arc::clone(&clock), background);
         Ok(Self { keys: Arc::new(keys), groups: Arc::new(groups), clock })
     }
 
     /// What verifies tokens with these keys.
     pub fn verifier(&self) -> Verifier {
-        let keys: Arc<dyn IssuerKeys> = Arc::<EntraKeys>::clone(&self.keys);
+        let keys: Arc<dyn IssuerKeys> = Arc::<KeySets>::clone(&self.keys);
         Verifier::new(keys, Arc::clone(&self.clock))
     }
 }

@@ -1,5 +1,6 @@
 //! `clients`: who may call.
 
+use super::clusters::account;
 use super::exchange::{self, Surroundings};
 use super::node::Value;
 use super::read::{Found, Reader, Section, values};
@@ -8,6 +9,7 @@ use super::schema;
 use super::tenants::Known;
 use super::values::{client_secret, exact, guid, one_of};
 use crate::domain::client::{Client, ClientCredentials, ExchangeRule, IntrospectPermission};
+use crate::domain::kubernetes::ServiceAccount;
 use crate::protocol::ids::{ClientId, Guid, SecretDigest};
 use crate::protocol::jwk::{KeySet, KeySetError, KeyUse};
 use crate::protocol::time::UnixTime;
@@ -17,6 +19,7 @@ use crate::protocol::time::UnixTime;
 struct Taken {
     secrets: Vec<(String, SecretDigest)>,
     apps: Vec<(String, Guid)>,
+    accounts: Vec<(String, ServiceAccount)>,
 }
 
 /// Reads all clients; those with a problem are left out.
@@ -67,14 +70,16 @@ fn client(
     taken: &mut Taken,
 ) -> Option<Nameless> {
     let section = reader.section(found, &schema::CLIENT)?;
-    if ["secret", "jwks", "entra_app"].iter().all(|way| section.get(way).is_none()) {
+    if ["secret", "jwks", "entra_app", "kubernetes"].iter().all(|way| section.get(way).is_none()) {
         let wrong = Wrong::new("no way to authenticate");
-        reader.note(&section.place, wrong.hint("set `secret`, `jwks` or `entra_app`"));
+        reader
+            .note(&section.place, wrong.hint("set `secret`, `jwks`, `entra_app` or `kubernetes`"));
     }
     let credentials = ClientCredentials {
         secret: secret(reader, &section, taken),
-        keys: section.get("jwks").and_then(|found| keys(reader, &found)),
+        keys: section.get("jwks").and_then(|found| keys(reader, &found, KeyUse::Client)),
         entra_app: entra_app(reader, &section, around.known, taken),
+        kubernetes: account(reader, &section, &around.known.clusters, &mut taken.accounts),
     };
     let introspect = section
         .get("introspect")
@@ -132,7 +137,8 @@ fn entra_app(
     Some(app)
 }
 
-fn shared(what: &str, other: &str) -> Wrong {
+/// What two clients must not have in common, and who has it already.
+pub(super) fn shared(what: &str, other: &str) -> Wrong {
     Wrong::new(format!("the same {what} as `{other}`; nobody could tell the two apart"))
         .hint("give each client its own")
 }
@@ -162,15 +168,15 @@ fn introspect(
     IntrospectPermission { audiences: values(audiences), release, phantom }
 }
 
-/// The keys of a client are trusted as long as the configuration that names them.
-fn keys(reader: &mut Reader<'_>, found: &Found<'_>) -> Option<KeySet> {
+/// Keys in the file are trusted as long as the configuration that names them.
+pub(super) fn keys(reader: &mut Reader<'_>, found: &Found<'_>, purpose: KeyUse) -> Option<KeySet> {
     let document = if matches!(found.node.value, Value::Map(_)) {
         no_duplicates(reader, found);
         found.node.to_json().to_string()
     } else {
         reader.text(found)?
     };
-    match parse_keys(&document) {
+    match parse_keys(&document, purpose) {
         Ok(mut keys) => {
             keys.replace(None, UnixTime::MAX);
             Some(keys)
@@ -193,12 +199,12 @@ fn no_duplicates(reader: &mut Reader<'_>, found: &Found<'_>) {
     }
 }
 
-fn parse_keys(document: &str) -> Result<KeySet, Wrong> {
+fn parse_keys(document: &str, purpose: KeyUse) -> Result<KeySet, Wrong> {
     if has_private_key(document) {
         let wrong = Wrong::new("a private or symmetric key");
-        return Err(wrong.hint("only the client may have it; remove it here and make a new one"));
+        return Err(wrong.hint("only its owner may have it; remove it here and make a new one"));
     }
-    KeySet::parse(document.as_bytes(), KeyUse::Client).map_err(|error| match error {
+    KeySet::parse(document.as_bytes(), purpose).map_err(|error| match error {
         // The parser's own words may repeat the document, which may be another file: a secret.
         KeySetError::Malformed(_) => {
             Wrong::new("not a JSON Web Key Set").hint("write an object with an array `keys`")

@@ -10,10 +10,8 @@ use super::read::{Place, Reader, Section};
 use super::report::{Problem, Report, Wrong};
 use super::values::{duration, issuer, one_of, size, socket};
 use super::{
-use super::{
-    CacheBounds, Config, KeySetRules, Listen, Log, clients, node, resources, rules, schema, signing,
-    store, tenants,
-};
+    CacheBounds, Config, KeySetRules, Listen, Log, clients, clusters, node, resources, rules,
+    schema, signing, store, tenants,
 };
 use crate::protocol::time::Seconds;
 
@@ -70,7 +68,9 @@ fn whole_file(origin: &str, wrong: Wrong) -> Report {
 fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
     let issuer = reader.value(file, "issuer", issuer);
     let listen = listen(reader, file);
-    let (tenants, known) = tenants::read(reader, file);
+    let (tenants, mut known) = tenants::read(reader, file);
+    let clusters;
+    (clusters, known.clusters) = clusters::read(reader, file, issuer.as_deref());
     let names = Names::of(file);
     let resources = resources::read(reader, file, &names, issuer.as_deref());
     let around = Surroundings { known: &known, names: &names, resources: &resources };
@@ -85,6 +85,7 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
         issuer: issuer?,
         listen: listen?,
         tenants,
+        clusters,
         clients,
         resources,
         mapping,

@@ -4,6 +4,8 @@
 //! that is wrong with the file at once.
 
 mod clients;
+mod cluster_schema;
+mod clusters;
 mod exchange;
 mod exchange_schema;
 mod expand;
@@ -32,6 +34,7 @@ pub use signing::{KeyFolder, Signing};
 pub use store::{SEALING_KEY_BYTES, SealingKey, SealingKeys};
 
 use crate::domain::client::Client;
+use crate::domain::cluster::Cluster;
 use crate::domain::mapping::Mapping;
 use crate::domain::resource::Resource;
 use crate::domain::tenant::Tenant;
@@ -47,6 +50,8 @@ pub struct Config {
     pub listen: Listen,
     /// The tenants whose tokens are accepted; at least one.
     pub tenants: Vec<Tenant>,
+    /// The clusters whose service accounts may be clients.
+    pub clusters: Vec<Cluster>,
     /// The registered callers; at least one.
     pub clients: Vec<Client>,
     /// What tokens are minted for.

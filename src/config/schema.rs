@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::cluster_schema::{ACCOUNT, CLUSTER};
 use Presence::{Absent, Default, Required};
 
 use super::exchange_schema::{EXCHANGE, RESOURCE};
@@ -69,6 +70,7 @@ impl Key {
     }
 }
 
+/// A key, in the order of the page's columns.
 pub(super) const fn key(
     name: &'static str,
     kind: &'static str,
@@ -83,12 +85,14 @@ const NO_CONDITION: Presence = Absent("no such condition");
 const EMPTY: Presence = Default("[]");
 
 /// Every section, in the order of the page.
-pub static SECTIONS: [&Section; 16] = [
+pub static SECTIONS: [&Section; 18] = [
     &FILE,
     &LISTEN,
     &TENANT,
     &GRAPH,
+    &CLUSTER,
     &CLIENT,
+    &ACCOUNT,
     &INTROSPECT,
     &EXCHANGE,
     &RESOURCE,
@@ -118,6 +122,12 @@ pub static FILE: Section = Section {
             "list of sections",
             Required,
             "The tenants whose tokens are accepted; at least one.",
+        ),
+        key(
+            "clusters",
+            "mapping of names to sections",
+            Default("{}"),
+            "The Kubernetes clusters whose service accounts may be clients. A name is 1 to 32 of `a-z 0-9 -`.",
         ),
         key(
             "clients",
@@ -234,7 +244,13 @@ pub static CLIENT: Section = Section {
             "entra_app",
             "GUID",
             Absent("no Entra token"),
-            "The application whose own Entra token it authenticates with. Needs `caller_audiences`.",
+            "The application whose own Entra token it authenticates with, as `Authorization: Bearer` or as an assertion. Needs `caller_audiences`.",
+        ),
+        key(
+            "kubernetes",
+            "section",
+            Absent("no service account"),
+            "The service account whose projected token it sends as an assertion.",
         ),
         key(
             "introspect",

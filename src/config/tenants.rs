@@ -3,6 +3,7 @@
 use secrecy::SecretString;
 use url::Url;
 
+use super::clusters::KnownClusters;
 use super::read::{Found, Item, Place, Reader, Section, values};
 use super::report::Wrong;
 use super::schema;
@@ -31,6 +32,8 @@ pub(super) struct Known {
     pub(super) audiences: Vec<String>,
     /// Whether any of them lets callers authenticate with their own Entra tokens.
     pub(super) callers: bool,
+    /// The configured clusters; read after the tenants.
+    pub(super) clusters: KnownClusters,
     /// Whether `entra` was read without a problem. Otherwise a reference into it may be good.
     pub(super) complete: bool,
 }
@@ -58,6 +61,7 @@ pub(super) fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> (Vec<Tenant>,
         ids: tenants.iter().map(|tenant| tenant.id).collect(),
         audiences: tenants.iter().flat_map(|tenant| tenant.audiences.clone()).collect(),
         callers: tenants.iter().any(|tenant| !tenant.caller_audiences.is_empty()),
+        clusters: KnownClusters::default(),
         complete: reader.count() == before && file.get("entra").is_some(),
     };
     (tenants, known)

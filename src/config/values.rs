@@ -109,7 +109,7 @@ pub(super) fn origin(text: &str) -> Result<Url, Wrong> {
 }
 
 /// `https`, or `http` to this host only: everything else could be read or changed on its way.
-fn web(text: &str) -> Result<Url, Wrong> {
+pub(super) fn web(text: &str) -> Result<Url, Wrong> {
     let example = "write it like https://sts.example.com";
     let url = Url::parse(text).map_err(|_error| Wrong::new("not a URL").hint(example))?;
     let secure = match url.scheme() {

@@ -8,6 +8,7 @@
 
 pub mod apps;
 mod certificate;
+pub mod cluster;
 pub mod configuration;
 mod discovery;
 pub mod faults;

@@ -1,5 +1,6 @@
 //! Who may call tessera, how they prove it, and what they may see.
 
+use super::kubernetes::ServiceAccount;
 use super::principal::PrincipalType;
 use crate::protocol::ids::{ClientId, Guid, SecretDigest};
 use crate::protocol::jwk::KeySet;
@@ -53,8 +54,11 @@ pub struct ClientCredentials {
     pub secret: Option<SecretDigest>,
     /// `private_key_jwt`.
     pub keys: Option<KeySet>,
-    /// The application id of its own Entra app token, sent as `Authorization: Bearer`.
+    /// The application id of its own Entra app token, sent as `Authorization: Bearer` or as an
+    /// assertion.
     pub entra_app: Option<Guid>,
+    /// The Kubernetes service account whose projected token it sends as an assertion.
+    pub kubernetes: Option<ServiceAccount>,
 }
 
 /// What one client may learn by introspection.

@@ -3,6 +3,7 @@
 pub mod assertion;
 pub mod claims;
 pub mod client;
+pub mod cluster;
 pub mod delegation;
 pub mod denial;
 pub mod entra;
@@ -11,6 +12,7 @@ pub mod freshness;
 pub mod identity;
 pub mod issued;
 pub mod keyring;
+pub mod kubernetes;
 pub mod lineage;
 pub mod mapping;
 pub mod principal;

@@ -30,6 +30,8 @@ pub enum KeyUse {
     Entra,
     /// Keys a client registered here: RS256, PS256 or ES256 (RFC 7523).
     Client,
+    /// Keys of a Kubernetes cluster: RS256 or ES256.
+    Cluster,
 }
 
 /// A public key bound to one algorithm, and how long it may be trusted.
@@ -223,7 +225,9 @@ impl Jwk {
         match (self.kty.as_str(), self.alg.as_deref(), purpose) {
             ("RSA", None | Some("RS256"), _) => Some(Algorithm::RS256),
             ("RSA", Some("PS256"), KeyUse::Client) => Some(Algorithm::PS256),
-            ("EC", None | Some("ES256"), KeyUse::Client) => Some(Algorithm::ES256),
+            ("EC", None | Some("ES256"), KeyUse::Client | KeyUse::Cluster) => {
+                Some(Algorithm::ES256)
+            }
             _ => None,
         }
     }

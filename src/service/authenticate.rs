@@ -13,7 +13,6 @@ use crate::domain::assertion;
 use crate::ports::{Clock, ReplayGuard, Revocations, Throttle, ThrottleKey, Unavailable};
 use crate::protocol::client_auth::{Method, Presented};
 use crate::protocol::ids::{Fingerprint, SecretDigest};
-use crate::protocol::json::Json;
 use crate::protocol::jwk::VerificationKey;
 use crate::protocol::jws::{Header, UnverifiedJwt};
 use crate::protocol::time::UnixTime;
@@ -111,18 +110,14 @@ impl Authenticator {
                 self.settle(by_secret(caller, secret), key, *method)
             }
             Presented::Assertion { assertion, client_id } => {
-                let method = Method::PrivateKeyJwt;
-                let read = UnverifiedJwt::parse(assertion).map_err(|error| error.to_string());
-                let id = read
-                    .as_ref()
-                    .ok()
-                    .and_then(|jwt| assertion::named_client(jwt.unverified_claims()));
-                let caller = id.as_ref().and_then(|id| snapshot.caller(id));
-                let key = || throttle_key(source, caller);
+                let key = || throttle_key(source, Self::claimed(snapshot, assertion));
                 self.admit(key)?;
-                let proved =
-                    read.and_then(|jwt| self.by_assertion(snapshot, caller, jwt, *client_id));
-                self.settle(proved.map(|(caller, _)| caller), key, method)
+                let proved = match self.identify(snapshot, assertion, *client_id).await {
+                    Err(Unidentified::Unavailable(unavailable)) => return Err(unavailable.into()),
+                    Err(Unidentified::Invalid(why)) => Err(why),
+                    Ok(identified) => Ok(identified.caller),
+                };
+                self.settle(proved, key, Method::PrivateKeyJwt)
             }
             Presented::Bearer { token, client_id } => {
                 let caller = self.by_bearer(snapshot, token, source).await?;
@@ -161,13 +156,9 @@ impl Authenticator {
         snapshot: &Snapshot,
         caller: Option<&Arc<Caller>>,
         jwt: UnverifiedJwt<'_>,
-        client_id: Option<&str>,
     ) -> Result<(Arc<Caller>, UnixTime), String> {
         let caller = caller.ok_or("no such client")?;
         let client = &caller.client;
-        if client_id.is_some_and(|named| named != client.id.as_str()) {
-            return Err("`client_id` names another client than the assertion".to_owned());
-        }
         let keys = client.credentials.keys.as_ref().ok_or("the client has no `jwks`")?;
         let key = keys.keys().iter().find(|key| is_named(key, jwt.header()));
         let key = key.ok_or("the client has no key of this `kid` or `x5t#S256`")?;
@@ -189,7 +180,7 @@ impl Authenticator {
         if let Some(caller) = self.bearers.get(token, snapshot, self.clock.now()) {
             return Ok(caller);
         }
-        let key = || throttle_key(source, claimed_caller(snapshot, token));
+        let key = || throttle_key(source, Self::claimed(snapshot, token));
         self.admit(key)?;
         match self.by_entra_token(snapshot, token).await {
             Ok(identified) => Ok(identified.caller),
@@ -200,14 +191,6 @@ impl Authenticator {
             }
         }
     }
-}
-
-/// The client that a bearer token says it belongs to, before it is believed: only to count its
-/// failure where it cannot shut out other applications behind the same address (A231).
-fn claimed_caller<'s>(snapshot: &'s Snapshot, token: &str) -> Option<&'s Arc<Caller>> {
-    let jwt = UnverifiedJwt::parse(token).ok()?;
-    let app = |name| jwt.unverified_claims().get(name).and_then(Json::as_str)?.parse().ok();
-    ["azp", "appid"].into_iter().find_map(app).and_then(|app| snapshot.caller_of_app(app))
 }
 
 /// Failures count for one client at one address, so that nobody locks out others (A231); all

@@ -222,7 +222,7 @@ impl Exchanger {
         if declared.kind == TokenType::IdToken {
             return Err(rejected("an ID token proves no client").into());
         }
-        let proved = self.parts.authenticator.identify(snapshot, declared.token).await;
+        let proved = self.parts.authenticator.identify(snapshot, declared.token, None).await;
         proved.map_err(|error| match error {
             Unidentified::Invalid(why) => rejected(&why).into(),
             Unidentified::Unavailable(unavailable) => Refused::Unavailable(unavailable),

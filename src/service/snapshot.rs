@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::Config;
 use crate::domain::client::Client;
+use crate::domain::cluster::{Cluster, ClusterId};
 use crate::domain::mapping::Mapping;
 use crate::domain::resource::Resource;
 use crate::domain::tenant::Tenant;
@@ -48,6 +49,8 @@ pub struct Snapshot {
     resources: HashMap<String, Resource>,
     callers: HashMap<ClientId, Arc<Caller>>,
     apps: HashMap<Guid, ClientId>,
+    clusters: Vec<Cluster>,
+    accounts: HashMap<(ClusterId, String), ClientId>,
     first_introspector: Option<ClientId>,
 }
 
@@ -59,12 +62,18 @@ impl Snapshot {
             (client.id.clone(), Arc::new(caller))
         };
         let app = |client: &Client| Some((client.credentials.entra_app?, client.id.clone()));
+        let account = |client: &Client| {
+            let account = client.credentials.kubernetes.as_ref()?;
+            Some(((account.cluster, account.subject()), client.id.clone()))
+        };
         Self {
             issuer: config.issuer.clone(),
             tenants: config.tenants.clone(),
             mapping: config.mapping.clone(),
             resources: config.resources.iter().map(|one| (one.id.clone(), one.clone())).collect(),
             callers: config.clients.iter().map(caller).collect(),
+            clusters: config.clusters.clone(),
+            accounts: config.clients.iter().filter_map(account).collect(),
             apps: config.clients.iter().filter_map(app).collect(),
             first_introspector: config
                 .clients
@@ -109,6 +118,17 @@ impl Snapshot {
             Some(name) => self.caller_named(name),
             None => self.caller(self.first_introspector.as_ref()?),
         }
+    }
+
+    /// The cluster that calls itself `issuer`.
+    pub fn cluster(&self, issuer: &str) -> Option<ClusterId> {
+        self.clusters.iter().find(|cluster| cluster.issuer == issuer).map(|cluster| cluster.id)
+    }
+
+    /// The client that is the service account `subject` of a cluster.
+    pub fn caller_of_account(&self, cluster: ClusterId, subject: &str) -> Option<&Arc<Caller>> {
+        let client = self.accounts.get(&(cluster, subject.to_owned()))?;
+        self.caller(client)
     }
 
     /// The client that authenticates as the Entra application `app`.

@@ -104,6 +104,11 @@ impl Tokens {
         Self { verifier, own, clock }
     }
 
+    /// What verifies tokens of others.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
     /// Verifies `text`: its form, its issuer, its signature, its claims, and that nothing it rests
     /// on was revoked. `audiences` are those that an Entra token may be addressed to.
     pub async fn verify(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::cluster::{ClusterId, KeySource};
 use crate::domain::entra;
 use crate::domain::rejection::{Reason, Rejection};
 use crate::domain::tenant::{IssuerId, Tenant};
@@ -91,27 +92,45 @@ impl Verifier {
     ) -> Result<ValidToken, Refusal> {
         let kid = entra::key_id(jwt.header())?.to_owned();
         let (tenant, issuer) = entra::issuer(jwt.unverified_claims(), tenants)?;
-        let key = self.key(&jwt, &kid, issuer).await?;
+        let named = |set: &IssuerKeySet| find(&jwt, &kid, issuer, set);
+        let key = self.key(KeySource::Entra(issuer), named).await?;
         let signed = jwt.verify(key).map_err(Rejection::from)?;
         Ok(audiences.check(signed, (tenant, issuer), self.clock.now())?)
     }
 
-    /// The issuer's key for this token. Asks the issuer once more when the name is unknown: the
+    /// The claims of a token that a cluster signed; nothing but the signature is checked.
+    pub async fn verify_of_cluster(
+        &self,
+        jwt: UnverifiedJwt<'_>,
+        cluster: ClusterId,
+    ) -> Result<SignedJwt, Refusal> {
+        let kid = jwt.header().kid.clone();
+        let kid = kid.ok_or_else(|| Rejection::new(Reason::KidMissing).at("kid"))?;
+        let named = |set: &IssuerKeySet| {
+            let key = set.keys.keys().iter().find(|key| key.kid() == Some(&kid));
+            key.map(Arc::clone).ok_or_else(|| {
+                Rejection::new(Reason::KeyUnknown).at("kid").expected("a key of the cluster")
+            })
+        };
+        let key = self.key(KeySource::Cluster(cluster), named).await?;
+        Ok(jwt.verify(key).map_err(Rejection::from)?)
+    }
+
+    /// The issuer's key for a token, as `find` finds it in a set. Asks the issuer once more when the name is unknown: the
     /// keys may just have been rotated.
     async fn key(
         &self,
-        jwt: &UnverifiedJwt<'_>,
-        kid: &str,
-        issuer: IssuerId,
+        issuer: KeySource,
+        find: impl Fn(&IssuerKeySet) -> Result<Arc<VerificationKey>, Rejection>,
     ) -> Result<Arc<VerificationKey>, Refusal> {
         let known = match self.keys.current(issuer, self.clock.now()) {
             Some(known) => known,
             None => self.keys.fetch(issuer, FetchReason::Missing).await?,
         };
-        match find(jwt, kid, issuer, &known) {
+        match find(&known) {
             Err(rejection) if rejection.reason == Reason::KeyUnknown => {
                 let fresh = self.keys.fetch(issuer, FetchReason::UnknownKid).await?;
-                Ok(find(jwt, kid, issuer, &fresh)?)
+                Ok(find(&fresh)?)
             }
             found => Ok(found?),
         }

@@ -12,6 +12,7 @@ use prometheus::{
 };
 use strum::VariantArray as _;
 
+use crate::domain::cluster::KeySource;
 use crate::domain::denial::DenialReason;
 use crate::domain::rejection::Reason;
 use crate::ports::IssuerStatus;
@@ -25,7 +26,7 @@ const BUCKETS: [f64; 14] = [
 ];
 
 /// The labels of one issuer.
-const ISSUER: [&str; 2] = ["tenant", "version"];
+const ISSUER: [&str; 2] = ["issuer", "version"];
 
 /// How an introspection ended, when it ended with an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -246,8 +247,11 @@ impl IssuerMetrics {
     }
 
     fn set(&self, status: &IssuerStatus) {
-        let tenant = status.issuer.tenant.to_string();
-        let labels = [tenant.as_str(), status.issuer.version.as_str()];
+        let (issuer, version) = match status.issuer {
+            KeySource::Entra(issuer) => (issuer.tenant.to_string(), issuer.version.as_str()),
+            KeySource::Cluster(cluster) => (cluster.to_string(), "kubernetes"),
+        };
+        let labels = [issuer.as_str(), version];
         let fetched = status.fetched_at.map_or(0, UnixTime::seconds);
         self.keys.with_label_values(&labels).set(gauge(status.keys));
         self.trusted.with_label_values(&labels).set(i64::from(status.trusted));

@@ -13,6 +13,7 @@ mod exchange;
 mod http_layer;
 mod introspection;
 mod kinds_of_token;
+mod kubernetes;
 mod metrics;
 mod outages;
 mod properties;

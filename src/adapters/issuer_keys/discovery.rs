@@ -13,7 +13,7 @@ use crate::domain::tenant::{IssuerId, Tenant, TokenVersion};
 use crate::protocol::jwk::{KeySet, KeySetError, KeyUse, MAX_KEY_SET_BYTES};
 
 /// Longest discovery document that is read, in bytes. Entra's have less than 3 KB.
-const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
+pub(super) const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 /// What Entra writes instead of a tenant's id, in documents that serve several tenants (ENT-02).
 const TEMPLATE: &str = "{tenantid}";
 
@@ -48,7 +48,7 @@ pub(super) enum DiscoveryError {
         source: serde_json::Error,
     },
     /// The document speaks for another issuer.
-    #[error("{url}: names the issuer \"{found}\", which is not this tenant's for such tokens")]
+    #[error("{url}: names the issuer \"{found}\", which is not the one it must speak for")]
     Issuer {
         /// Where it came from.
         url: Url,
@@ -56,7 +56,7 @@ pub(super) enum DiscoveryError {
         found: String,
     },
     /// The keys are said to be elsewhere.
-    #[error("{url}: its jwks_uri is on another host, {found}; only the authority itself is asked")]
+    #[error("{url}: its jwks_uri is on another host, {found}, which is not asked")]
     KeysElsewhere {
         /// Where it came from.
         url: Url,

@@ -1,10 +1,12 @@
-//! The key sets of the configured issuers, fetched from Entra and kept.
+//! The key sets of the configured issuers, Entra's and those of clusters, fetched and kept.
 //!
 //! Readers take the present set from an atomic pointer and never wait. A fetch runs beside them,
 //! one at a time for each issuer, when `domain::freshness` says so; only a good answer replaces a
-//! set. What happens is told by log lines and by [`EntraKeys::status`].
+//! set. What happens is told by log lines and by [`KeySets::status`].
 
+mod cluster;
 mod discovery;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -18,29 +20,32 @@ use super::background::Background;
 use super::http_client::HttpClient;
 use super::single_flight::{Flights, Start, Ticket};
 use crate::config::KeySetRules;
+use crate::domain::cluster::{Cluster, KeySource};
 use crate::domain::freshness::{Decision, History, Rules, Want};
 use crate::domain::rejection::safe;
-use crate::domain::tenant::{IssuerId, Tenant, TokenVersion};
+use crate::domain::tenant::{Tenant, TokenVersion};
 use crate::ports::{
     Clock, Dependency, FetchReason, IssuerKeySet, IssuerKeys, IssuerStatus, Unavailable,
 };
 use crate::protocol::jwk::KeySet;
 use crate::protocol::time::UnixTime;
 use discovery::{Discovered, Discovery};
+use source::Source;
 
 type Outcome = Result<Arc<IssuerKeySet>, Unavailable>;
 
-/// The key sets of all configured tenants, each for both versions of its tokens.
-pub struct EntraKeys {
-    issuers: BTreeMap<IssuerId, Arc<Issuer>>,
+/// The key sets of all configured tenants, each for both versions of its tokens, and of all
+/// configured clusters.
+pub struct KeySets {
+    issuers: BTreeMap<KeySource, Arc<Issuer>>,
     clock: Arc<dyn Clock>,
     http: HttpClient,
-    flights: Flights<IssuerId, Outcome>,
+    flights: Flights<KeySource, Outcome>,
 }
 
 /// One issuer.
 struct Issuer {
-    discovery: Discovery,
+    source: Source,
     rules: Rules,
     current: ArcSwapOption<IssuerKeySet>,
     record: Mutex<Record>,
@@ -53,16 +58,16 @@ struct Record {
     last_error: Option<String>,
 }
 
-impl std::fmt::Debug for EntraKeys {
+impl std::fmt::Debug for KeySets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EntraKeys").field("issuers", &self.issuers.keys()).finish_non_exhaustive()
+        f.debug_struct("KeySets").field("issuers", &self.issuers.keys()).finish_non_exhaustive()
     }
 }
 
-impl EntraKeys {
+impl KeySets {
     /// Nothing is fetched yet: see [`Self::refresh_due`].
     pub fn new(
-        tenants: &[Tenant],
+        (tenants, clusters): (&[Tenant], &[Cluster]),
         rules: KeySetRules,
         http: HttpClient,
         clock: Arc<dyn Clock>,
@@ -70,13 +75,15 @@ impl EntraKeys {
     ) -> Self {
         let KeySetRules { refresh, cooldown, max_stale } = rules;
         let rules = Rules { refresh, cooldown, max_stale };
-        let each = |tenant| TokenVersion::ALL.map(|version| Issuer::new(tenant, version, rules));
-        let issuers = tenants.iter().flat_map(each).map(|issuer| (issuer.id(), Arc::new(issuer)));
+        let both = |tenant| TokenVersion::ALL.map(|version| Discovery::new(tenant, version));
+        let entra = tenants.iter().flat_map(both).map(Source::Entra);
+        let sources = entra.chain(clusters.iter().cloned().map(Source::Cluster));
+        let issuers = sources.map(|source| (source.id(), Arc::new(Issuer::new(source, rules))));
         Self { issuers: issuers.collect(), clock, http, flights: Flights::new(background) }
     }
 
     /// The configured issuers, in order.
-    pub fn issuers(&self) -> impl Iterator<Item = IssuerId> {
+    pub fn issuers(&self) -> impl Iterator<Item = KeySource> {
         self.issuers.keys().copied()
     }
 
@@ -110,12 +117,12 @@ impl EntraKeys {
 }
 
 #[async_trait]
-impl IssuerKeys for EntraKeys {
-    fn current(&self, issuer: IssuerId, now: UnixTime) -> Option<Arc<IssuerKeySet>> {
+impl IssuerKeys for KeySets {
+    fn current(&self, issuer: KeySource, now: UnixTime) -> Option<Arc<IssuerKeySet>> {
         self.issuers.get(&issuer)?.current(now)
     }
 
-    async fn fetch(&self, issuer: IssuerId, reason: FetchReason) -> Outcome {
+    async fn fetch(&self, issuer: KeySource, reason: FetchReason) -> Outcome {
         let want = match reason {
             FetchReason::Missing => Want::Any,
             FetchReason::UnknownKid => Want::NewKey,
@@ -132,13 +139,12 @@ impl IssuerKeys for EntraKeys {
 }
 
 impl Issuer {
-    fn new(tenant: &Tenant, version: TokenVersion, rules: Rules) -> Self {
-        let discovery = Discovery::new(tenant, version);
-        Self { discovery, rules, current: ArcSwapOption::empty(), record: Mutex::default() }
+    fn new(source: Source, rules: Rules) -> Self {
+        Self { source, rules, current: ArcSwapOption::empty(), record: Mutex::default() }
     }
 
-    const fn id(&self) -> IssuerId {
-        self.discovery.issuer()
+    const fn id(&self) -> KeySource {
+        self.source.id()
     }
 
     /// Every change is a few assignments, so a poisoned lock is still good.
@@ -153,7 +159,7 @@ impl Issuer {
 
     /// One attempt. `asked` is when it began: a set is as old as the question, not as the answer.
     async fn fetch(&self, http: &HttpClient, clock: &dyn Clock, asked: UnixTime) -> Outcome {
-        match self.discovery.fetch(http).await {
+        match self.source.fetch(http).await {
             Ok(found) => {
                 let set = self.keep(found, asked);
                 self.record().succeed(asked, clock.now());
@@ -201,7 +207,7 @@ impl Issuer {
         let record = self.record();
         IssuerStatus {
             issuer: self.id(),
-            document: self.discovery.url().to_string(),
+            document: self.source.place(),
             keys: set.as_ref().map_or(0, |set| set.keys.keys().len()),
             skipped: set.as_ref().map_or(0, |set| set.keys.skipped()),
             fetched_at: record.history.fetched_at(),
@@ -238,7 +244,7 @@ fn names(set: &KeySet, other: Option<&KeySet>) -> Vec<String> {
     left.map(|key| safe(key.kid().unwrap_or("(none)"))).collect()
 }
 
-fn not_configured(issuer: IssuerId) -> Unavailable {
+fn not_configured(issuer: KeySource) -> Unavailable {
     let detail = format!("{issuer} is not configured");
     Unavailable { dependency: Dependency::IssuerKeys, detail }
 }

@@ -11,6 +11,7 @@ use crate::adapters::clock::ManualClock;
 use crate::adapters::http_client::Timeouts;
 use crate::adapters::test_server::{Reply, TestServer};
 use crate::dev::keys::SigningKey;
+use crate::domain::tenant::IssuerId;
 use crate::ports::ready;
 use crate::protocol::time::Seconds;
 
@@ -33,15 +34,19 @@ fn kid(index: usize) -> &'static str {
     PUBLIC[index]["kid"].as_str().unwrap()
 }
 
+fn of(tenant: &str, version: TokenVersion) -> KeySource {
+    KeySource::Entra(IssuerId { tenant: tenant.parse().unwrap(), version })
+}
+
 struct World {
     server: TestServer,
     clock: Arc<ManualClock>,
-    keys: Arc<EntraKeys>,
+    keys: Arc<KeySets>,
 }
 
 /// The v2 issuer of the one tenant.
-fn v2() -> IssuerId {
-    IssuerId { tenant: TENANT.parse().unwrap(), version: TokenVersion::V2 }
+fn v2() -> KeySource {
+    of(TENANT, TokenVersion::V2)
 }
 
 fn world() -> World {
@@ -61,7 +66,7 @@ fn world() -> World {
     let http = HttpClient::with_timeouts(timeouts).unwrap();
     let background = Background::new(TaskTracker::new(), Handle::current());
     let rules = KeySetRules::default();
-    let keys = EntraKeys::new(&[tenant], rules, http, Arc::clone(&clock) as _, background);
+    let keys = KeySets::new((&[tenant], &[]), rules, http, Arc::clone(&clock) as _, background);
     World { server, clock, keys: Arc::new(keys) }
 }
 
@@ -250,7 +255,7 @@ async fn a_caller_who_leaves_does_not_end_the_fetch() {
 #[tokio::test]
 async fn all_that_is_due_is_fetched_beside_the_requests() {
     let world = world();
-    let v1 = IssuerId { version: TokenVersion::V1, ..v2() };
+    let v1 = of(TENANT, TokenVersion::V1);
     let place = DOCUMENT.replace("/v2.0", "");
     let issuer = format!("https://sts.windows.net/{TENANT}/");
     let keys = world.server.url(KEYS);
@@ -265,8 +270,7 @@ async fn all_that_is_due_is_fetched_beside_the_requests() {
     assert_eq!(world.hits(), 2, "one for each issuer");
     world.keys.refresh_due();
     assert_eq!(world.status().attempts, 1, "nothing is due");
-    let stranger =
-        IssuerId { tenant: "9188040d-6c67-4c5b-b112-36a304b66dad".parse().unwrap(), ..v1 };
+    let stranger = of("9188040d-6c67-4c5b-b112-36a304b66dad", TokenVersion::V1);
     let error = world.keys.fetch(stranger, FetchReason::Missing).await.unwrap_err();
     assert!(error.to_string().contains("not configured"), "A90 {error}");
     assert!(world.keys.current(stranger, START).is_none());

@@ -1,0 +1,40 @@
+//! Who is asked for one key set.
+
+use super::cluster;
+use super::discovery::{Discovered, Discovery, DiscoveryError};
+use crate::adapters::http_client::HttpClient;
+use crate::domain::cluster::{Cluster, KeySource};
+
+/// An issuer, and how its keys are found.
+pub(super) enum Source {
+    /// One of the two issuers of an Entra tenant.
+    Entra(Discovery),
+    /// A Kubernetes cluster.
+    Cluster(Cluster),
+}
+
+impl Source {
+    /// Whose keys these are.
+    pub(super) const fn id(&self) -> KeySource {
+        match self {
+            Self::Entra(discovery) => KeySource::Entra(discovery.issuer()),
+            Self::Cluster(cluster) => KeySource::Cluster(cluster.id),
+        }
+    }
+
+    /// Where the first answer comes from.
+    pub(super) fn place(&self) -> String {
+        match self {
+            Self::Entra(discovery) => discovery.url().to_string(),
+            Self::Cluster(cluster) => cluster::place(cluster),
+        }
+    }
+
+    /// Asks for the keys.
+    pub(super) async fn fetch(&self, http: &HttpClient) -> Result<Discovered, DiscoveryError> {
+        match self {
+            Self::Entra(discovery) => discovery.fetch(http).await,
+            Self::Cluster(cluster) => cluster::fetch(cluster, http).await,
+        }
+    }
+}
