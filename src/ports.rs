@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::domain::cluster::KeySource;
-use crate::domain::keyring::SigningAlgorithm;
+use crate::domain::keyring::{KeyStatus, Rotation, SigningAlgorithm, UnknownKey};
 use crate::domain::lineage::Exposure;
 use crate::domain::principal::{PrincipalId, PrincipalType};
 use crate::domain::revocation::Mark;
@@ -219,6 +219,23 @@ pub trait Signer: Send + Sync + std::fmt::Debug {
 
     /// The public keys now. Never waits.
     fn public_keys(&self) -> Arc<PublicKeys>;
+}
+
+/// The keys of a [`Signer`], for operators.
+#[async_trait]
+pub trait KeyRing: Send + Sync + std::fmt::Debug {
+    /// How every key is doing: by algorithm, the one that signs first.
+    fn statuses(&self) -> Vec<KeyStatus>;
+
+    /// Rotates the keys of one algorithm, or of all: at once where the next key has been published
+    /// for long enough, and as soon as it has where not.
+    async fn rotate(
+        &self,
+        only: Option<SigningAlgorithm>,
+    ) -> Result<Vec<(SigningAlgorithm, Rotation)>, Unavailable>;
+
+    /// Takes out a key that others may hold; what it signed is good no more.
+    async fn retire(&self, kid: &str) -> Result<Result<(), UnknownKey>, Unavailable>;
 }
 
 /// The public halves of our own keys at one moment: those that will sign, sign and have signed.

@@ -17,9 +17,10 @@ use tracing_actix_web::TracingLogger;
 
 use crate::adapters::http_client::HttpSetupError;
 use crate::adapters::issuer_keys::KeySets;
+use crate::adapters::signing::{RingError, SigningKeys};
 use crate::config::Config;
 use crate::edge::{RequestSpan, admin, public};
-use crate::ports::{Clock, Unavailable};
+use crate::ports::Clock;
 pub use parts::Outside;
 use parts::Parts;
 
@@ -53,8 +54,8 @@ pub enum StartError {
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     /// There is no key to sign answers with.
-    #[error(transparent)]
-    Signer(#[from] Unavailable),
+    #[error("signing keys: {0}")]
+    Signer(#[from] RingError),
 }
 
 /// The whole service, with its listeners open but nothing answered yet.
@@ -65,6 +66,7 @@ pub struct App {
     pub admin: SocketAddr,
     servers: [Server; 2],
     keys: Arc<KeySets>,
+    signing: Arc<SigningKeys>,
     tasks: TaskTracker,
 }
 
@@ -81,7 +83,7 @@ impl App {
         let tasks = TaskTracker::new();
         let outside = Outside::new(config, clock, &tasks)?;
         let keys = Arc::clone(&outside.keys);
-        let Parts { public, admin } = Parts::new(config, outside)?;
+        let Parts { public, admin, signing } = Parts::new(config, outside)?;
         let public_server = HttpServer::new(move || {
             Routes::new()
                 .app_data(public.clone())
@@ -113,16 +115,19 @@ impl App {
             admin: first(&admin_server.addrs(), config.listen.admin),
             servers: [public_server.run(), admin_server.run()],
             keys,
+            signing,
             tasks,
         })
     }
 
     /// Answers until `stop`, then finishes what it began. Fails when a listener breaks.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { public, admin, servers: [public_server, admin_server], keys, tasks } = self;
+        let Self { public, admin, servers, keys, signing, tasks } = self;
+        let [public_server, admin_server] = servers;
         tracing::info!(%public, %admin, version = env!("CARGO_PKG_VERSION"), "started");
         let stopped = CancellationToken::new();
         drop(tasks.spawn(stopped.clone().run_until_cancelled_owned(refresh(keys))));
+        drop(tasks.spawn(stopped.clone().run_until_cancelled_owned(tend(signing))));
         let handles = [public_server.handle(), admin_server.handle()];
         let servers = async { tokio::try_join!(public_server, admin_server).map(drop) };
         tokio::pin!(servers);
@@ -156,6 +161,18 @@ async fn refresh(keys: Arc<KeySets>) {
     loop {
         ticks.tick().await;
         keys.refresh_due();
+    }
+}
+
+/// Keeps our own keys as time and orders ask for, beside everything else: making one takes long.
+async fn tend(signing: Arc<SigningKeys>) {
+    let mut ticks = tokio::time::interval(REFRESH_LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let signing = Arc::clone(&signing);
+        // A panic in there is told by its own message; the next look is made all the same.
+        drop(tokio::task::spawn_blocking(move || signing.tend()).await);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::adapters::opaque_tokens::MemoryOpaqueTokens;
 use crate::adapters::random::SystemRandom;
 use crate::adapters::replay::MemoryReplayGuard;
 use crate::adapters::revocations::MemoryRevocations;
-use crate::adapters::signer::MemorySigner;
+use crate::adapters::signing::{SharedKeys, SigningKeys};
 use crate::adapters::throttle::FailureThrottle;
 use crate::config::Config;
 use crate::edge::admin::Admin;
@@ -72,6 +72,8 @@ pub(super) struct Parts {
     pub(super) public: Data<Public>,
     /// For the admin listener.
     pub(super) admin: Data<Admin>,
+    /// What has to be tended.
+    pub(super) signing: Arc<SigningKeys>,
 }
 
 impl Parts {
@@ -79,7 +81,9 @@ impl Parts {
         let verifier = Arc::new(outside.verifier());
         let Outside { keys, groups, clock } = outside;
         let groups: Arc<dyn GroupDirectory> = groups;
-        let signer: Arc<dyn Signer> = Arc::new(MemorySigner::generate()?);
+        let signing = Arc::new(SigningKeys::start(&config.signing, Arc::clone(&clock))?);
+        let shared = Arc::new(SharedKeys(Arc::clone(&signing)));
+        let signer: Arc<dyn Signer> = Arc::<SharedKeys>::clone(&shared);
         let own = Own {
             signer: Arc::clone(&signer),
             opaque: Arc::new(MemoryOpaqueTokens::new(Arc::clone(&clock))),
@@ -129,8 +133,9 @@ impl Parts {
             introspector,
             exchanger,
             revoker,
+            ring: shared,
             metrics,
         };
-        Ok(Self { public: Data::new(public), admin: Data::new(admin) })
+        Ok(Self { public: Data::new(public), admin: Data::new(admin), signing })
     }
 }

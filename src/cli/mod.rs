@@ -3,6 +3,7 @@
 mod check;
 mod dev;
 mod explain;
+mod keys;
 mod load;
 mod output;
 mod serve;
@@ -45,6 +46,8 @@ enum Command {
     Check(check::Arguments),
     /// Walk one token through every step: which claim misfired, and what would have matched
     Explain(explain::Arguments),
+    /// Show, rotate or retire the keys that sign what the service issues
+    Keys(keys::Arguments),
     /// Run the cases of a file against the mapping rules: claims in, policies out
     Test(test::Arguments),
 }
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Serve(file) => serve::run(&file),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
     };
     match ended {

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::revocations::revocations;
-use super::{answer, body, token};
-use crate::ports::{Clock, GroupDirectory, IssuerKeys, IssuerStatus, ready};
+use super::{answer, body, keys, token};
+use crate::ports::{Clock, GroupDirectory, IssuerKeys, IssuerStatus, KeyRing, ready};
 use crate::protocol::params::Form;
 use crate::protocol::time::UnixTime;
 use crate::service::exchange::Exchanger;
@@ -44,6 +44,8 @@ pub struct Admin {
     pub exchanger: Arc<Exchanger>,
     /// Revokes.
     pub revoker: Arc<Revoker>,
+    /// The keys that sign.
+    pub ring: Arc<dyn KeyRing>,
     /// Everything that was counted.
     pub metrics: Arc<Metrics>,
 }
@@ -57,6 +59,9 @@ pub fn routes(service: &mut ServiceConfig) {
         .service(get("/readyz").route(web::get().to(readyz)))
         .service(get("/metrics").route(web::get().to(metrics)))
         .service(post("/explain").route(web::post().to(explained)))
+        .service(get("/keys").route(web::get().to(keys::list)))
+        .service(post("/keys/rotate").route(web::post().to(keys::rotate)))
+        .service(post("/keys/retire").route(web::post().to(keys::retire)))
         .service(post("/revocations").route(web::post().to(revocations)))
         .default_service(web::to(nothing));
 }
@@ -92,7 +97,7 @@ fn issuer(status: &IssuerStatus) -> Value {
 async fn metrics(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
     let issuers = admin.keys.status(admin.clock.now());
     let cache = admin.introspector.cache();
-    match admin.metrics.render(&issuers, (cache.len(), cache.bytes())) {
+    match admin.metrics.render(&issuers, &admin.ring.statuses(), (cache.len(), cache.bytes())) {
         Ok(text) => {
             let kind = HeaderValue::from_static(prometheus::TEXT_FORMAT);
             answer::whole(&request, StatusCode::OK, kind, text.into())
@@ -174,5 +179,7 @@ async fn only_post(request: HttpRequest) -> HttpResponse {
 async fn nothing(request: HttpRequest) -> HttpResponse {
     answer::start(&request, StatusCode::NOT_FOUND)
         .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")))
-        .body("/livez  /readyz  /metrics  POST /explain (token, client)  POST /revocations\n")
+        .body(
+            "/livez  /readyz  /metrics  POST /explain (token, client)  POST /revocations  /keys\n",
+        )
 }

@@ -6,6 +6,7 @@ mod answer;
 mod body;
 mod caller;
 mod introspect;
+mod keys;
 mod metadata;
 mod problem;
 pub mod public;

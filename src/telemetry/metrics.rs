@@ -14,6 +14,7 @@ use strum::VariantArray as _;
 
 use crate::domain::cluster::KeySource;
 use crate::domain::denial::DenialReason;
+use crate::domain::keyring::{KeyState, KeyStatus};
 use crate::domain::rejection::Reason;
 use crate::ports::IssuerStatus;
 use crate::protocol::client_auth::Method;
@@ -72,6 +73,8 @@ pub struct Metrics {
     exchange_seconds: Histogram,
     exchanges: IntCounterVec,
     revocations: IntCounterVec,
+    signing_since: IntGaugeVec,
+    signing_until: IntGaugeVec,
     cache_entries: IntGauge,
     cache_bytes: IntGauge,
     issuers: Mutex<IssuerMetrics>,
@@ -142,6 +145,16 @@ impl Metrics {
             )?,
             exchanges,
             revocations,
+            signing_since: make.gauges(
+                "tessera_signing_key_since_timestamp_seconds",
+                "Since when the present key of the algorithm signs.",
+                &["algorithm"],
+            )?,
+            signing_until: make.gauges(
+                "tessera_signing_key_rotation_timestamp_seconds",
+                "When the next key of the algorithm is due to sign.",
+                &["algorithm"],
+            )?,
             active_cached: results.with_label_values(&["active", "cache"]),
             active_decided: results.with_label_values(&["active", "decided"]),
             inactive_cached: results.with_label_values(&["inactive", "cache"]),
@@ -208,6 +221,7 @@ impl Metrics {
     pub fn render(
         &self,
         issuers: &[IssuerStatus],
+        ring: &[KeyStatus],
         cache: (usize, u64),
     ) -> Result<Vec<u8>, prometheus::Error> {
         self.cache_entries.set(gauge(cache.0));
@@ -216,6 +230,12 @@ impl Metrics {
         let told = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
         for status in issuers {
             told.set(status);
+        }
+        for key in ring.iter().filter(|key| key.entry.state == KeyState::Active) {
+            let algorithm = [key.entry.algorithm.as_str()];
+            let since = &self.signing_since.with_label_values(&algorithm);
+            since.set(key.entry.since.seconds());
+            self.signing_until.with_label_values(&algorithm).set(key.until.seconds());
         }
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
@@ -227,17 +247,22 @@ impl Metrics {
 impl IssuerMetrics {
     fn new(make: &Maker) -> Result<Self, prometheus::Error> {
         Ok(Self {
-            keys: make.gauges("tessera_key_set_keys", "Usable keys of the issuer.")?,
+            keys: make.gauges("tessera_key_set_keys", "Usable keys of the issuer.", &ISSUER)?,
             trusted: make.gauges(
                 "tessera_key_set_trusted",
                 "1 when the issuer has a key set that may be trusted, else 0.",
+                &ISSUER,
             )?,
             fetched_at: make.gauges(
                 "tessera_key_set_fetched_timestamp_seconds",
                 "When the issuer's key set was fetched.",
+                &ISSUER,
             )?,
-            failures: make
-                .gauges("tessera_key_set_failures", "Failed fetches since the last good one.")?,
+            failures: make.gauges(
+                "tessera_key_set_failures",
+                "Failed fetches since the last good one.",
+                &ISSUER,
+            )?,
             attempts: make.counters(
                 "tessera_key_set_fetches_total",
                 "Fetches of the issuer's key set, good and bad.",
@@ -281,8 +306,13 @@ impl Maker {
         Ok(made)
     }
 
-    fn gauges(&self, name: &str, help: &str) -> Result<IntGaugeVec, prometheus::Error> {
-        let made = IntGaugeVec::new(Opts::new(name, help), &ISSUER)?;
+    fn gauges(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntGaugeVec, prometheus::Error> {
+        let made = IntGaugeVec::new(Opts::new(name, help), labels)?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
     }

@@ -19,4 +19,5 @@ mod outages;
 mod properties;
 mod reasons;
 mod signed_answers;
+mod signing_keys;
 mod support;

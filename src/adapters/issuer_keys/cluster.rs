@@ -84,7 +84,7 @@ mod tests {
     }
 
     fn jwks_uri_of(cluster: &Cluster, url: &Url, document: &str) -> Result<Url, DiscoveryError> {
-        super::jwks_uri(cluster, url, document.as_bytes())
+        jwks_uri(cluster, url, document.as_bytes())
     }
 
     #[test]

@@ -1,0 +1,124 @@
+//! `tessera keys`: the keys that sign what the service issues, in the folder they are kept in.
+
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::output::say;
+use super::{Answer, ConfigFile, Failure, load};
+use crate::adapters::clock::SystemClock;
+use crate::adapters::signing::{RingError, SigningKeys};
+use crate::domain::keyring::{KeyStatus, Rotation, SigningAlgorithm};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    order: Order,
+}
+
+#[derive(Debug, Subcommand)]
+enum Order {
+    /// Show every key: what it is for, since when and until when
+    List {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let the next keys sign, and announce new ones
+    ///
+    /// A key that was announced too short a time ago signs as soon as gateways can have seen it, so
+    /// that no token is ever unverifiable because of a rotation.
+    Rotate {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Only the key of this algorithm: ES256 or RS256
+        #[arg(long, value_name = "NAME", value_parser = algorithm)]
+        algorithm: Option<SigningAlgorithm>,
+    },
+    /// Take out a key that others may hold; every token that it signed is good no more
+    Retire {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The key, as `list` names it
+        kid: String,
+    },
+}
+
+fn algorithm(name: &str) -> Result<SigningAlgorithm, String> {
+    name.parse().map_err(|_unknown| "it is ES256 or RS256".to_owned())
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
+    match &arguments.order {
+        Order::List { file, json } => list(&open(file)?, *json),
+        Order::Rotate { file, algorithm } => rotate(&open(file)?, *algorithm),
+        Order::Retire { file, kid } => retire(&open(file)?, kid),
+    }
+}
+
+/// A running service takes up what is changed here within a second or so.
+fn open(file: &ConfigFile) -> Result<SigningKeys, Failure> {
+    let config = load::config(&file.config)?;
+    if config.signing.folder.is_none() {
+        let why = "there is no `signing.folder`: the keys live in the memory of the service; ask it \
+                   at its admin listener (GET /keys, POST /keys/rotate, POST /keys/retire)";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let clock = Arc::new(SystemClock::new());
+    Ok(SigningKeys::start(&config.signing, clock).map_err(anyhow::Error::from)?)
+}
+
+fn list(keys: &SigningKeys, as_json: bool) -> Result<Answer, Failure> {
+    let statuses = keys.statuses();
+    if as_json {
+        let keys: Vec<_> = statuses.iter().map(described).collect();
+        say(format!("{:#}", json!({ "keys": keys })));
+        return Ok(Answer::Yes);
+    }
+    say(format_args!("{:<44}{:<11}{:<9}{:<22}until", "kid", "algorithm", "state", "since"));
+    for KeyStatus { entry, until } in statuses {
+        let (algorithm, state) = (entry.algorithm.as_str(), entry.state.to_string());
+        let since = entry.since.to_string();
+        say(format_args!("{:<44}{algorithm:<11}{state:<9}{since:<22}{until}", entry.kid));
+    }
+    Ok(Answer::Yes)
+}
+
+fn described(status: &KeyStatus) -> serde_json::Value {
+    let KeyStatus { entry, until } = status;
+    json!({
+        "kid": &*entry.kid, "algorithm": entry.algorithm.as_str(),
+        "state": entry.state.to_string(), "created": entry.created, "since": entry.since,
+        "until": until,
+    })
+}
+
+fn rotate(keys: &SigningKeys, only: Option<SigningAlgorithm>) -> Result<Answer, Failure> {
+    for (algorithm, rotation) in keys.rotate_now(only).map_err(anyhow::Error::from)? {
+        let algorithm = algorithm.as_str();
+        match rotation {
+            Rotation::Done => say(format_args!("{algorithm}: rotated")),
+            Rotation::Waits { until } => say(format_args!(
+                "{algorithm}: will rotate at {until}, when the next key has been published for \
+                 `signing.announce`"
+            )),
+        }
+    }
+    Ok(Answer::Yes)
+}
+
+fn retire(keys: &SigningKeys, kid: &str) -> Result<Answer, Failure> {
+    match keys.retire_now(kid) {
+        Ok(()) => {
+            say(format_args!("{kid}: retired; what it signed is good no more"));
+            Ok(Answer::Yes)
+        }
+        Err(RingError::Unknown(_)) => {
+            Err(Failure::Usage(format!("{kid}: no key of the ring has this name; see `keys list`")))
+        }
+        Err(error) => Err(anyhow::Error::from(error).into()),
+    }
+}

@@ -1,0 +1,93 @@
+//! `/keys`: the keys that sign what we issue, for operators.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use super::admin::{Admin, told};
+use super::body;
+use super::problem::Problem;
+use crate::domain::keyring::{KeyStatus, Rotation, SigningAlgorithm};
+
+pub(super) async fn list(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
+    let keys: Vec<_> = admin.ring.statuses().iter().map(key).collect();
+    told(&request, StatusCode::OK, &json!({ "keys": keys }))
+}
+
+fn key(status: &KeyStatus) -> Value {
+    let KeyStatus { entry, until } = status;
+    json!({
+        "kid": &*entry.kid,
+        "algorithm": entry.algorithm.as_str(),
+        "state": entry.state.to_string(),
+        "created": entry.created,
+        "since": entry.since,
+        "until": until,
+    })
+}
+
+pub(super) async fn rotate(
+    request: HttpRequest,
+    payload: Payload,
+    admin: Data<Admin>,
+) -> HttpResponse {
+    rotated(&request, payload, &admin).await.unwrap_or_else(|problem| problem.answer(&request))
+}
+
+async fn rotated(
+    request: &HttpRequest,
+    payload: Payload,
+    admin: &Admin,
+) -> Result<HttpResponse, Problem> {
+    let bytes = body::read(request, payload).await?;
+    let form = body::form(&bytes)?;
+    let only: Option<SigningAlgorithm> = match form.get("algorithm") {
+        None => None,
+        Some(name) => {
+            let wrong = Problem::Malformed("`algorithm` is ES256 or RS256");
+            Some(name.parse().map_err(|_unknown| wrong)?)
+        }
+    };
+    let done = admin.ring.rotate(only).await.map_err(|outage| {
+        tracing::error!(detail = %outage, "the keys cannot be rotated");
+        Problem::Unavailable
+    })?;
+    let done: Vec<_> = done
+        .into_iter()
+        .map(|(algorithm, rotation)| match rotation {
+            Rotation::Done => json!({ "algorithm": algorithm.as_str(), "rotated": true }),
+            Rotation::Waits { until } => json!({
+                "algorithm": algorithm.as_str(), "rotated": false, "rotates_at": until,
+                "why": "the next key has not been published for long enough",
+            }),
+        })
+        .collect();
+    Ok(told(request, StatusCode::OK, &json!({ "rotations": done })))
+}
+
+pub(super) async fn retire(
+    request: HttpRequest,
+    payload: Payload,
+    admin: Data<Admin>,
+) -> HttpResponse {
+    retired(&request, payload, &admin).await.unwrap_or_else(|problem| problem.answer(&request))
+}
+
+async fn retired(
+    request: &HttpRequest,
+    payload: Payload,
+    admin: &Admin,
+) -> Result<HttpResponse, Problem> {
+    let bytes = body::read(request, payload).await?;
+    let form = body::form(&bytes)?;
+    let kid = form.get("kid").ok_or(Problem::Malformed("the parameter `kid` is missing"))?;
+    let done = admin.ring.retire(kid).await.map_err(|outage| {
+        tracing::error!(detail = %outage, "the key cannot be retired");
+        Problem::Unavailable
+    })?;
+    match done {
+        Ok(()) => Ok(told(request, StatusCode::OK, &json!({ "retired": true }))),
+        Err(_unknown) => Err(Problem::NotFound),
+    }
+}
