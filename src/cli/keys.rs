@@ -53,7 +53,10 @@ fn algorithm(name: &str) -> Result<SigningAlgorithm, String> {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     match &arguments.order {
-        Order::List { file, json } => list(&open(file)?, *json),
+        Order::List { file, json } => {
+            list(&open(file)?, *json);
+            Ok(Answer::Yes)
+        }
         Order::Rotate { file, algorithm } => rotate(&open(file)?, *algorithm),
         Order::Retire { file, kid } => retire(&open(file)?, kid),
     }
@@ -71,12 +74,12 @@ fn open(file: &ConfigFile) -> Result<SigningKeys, Failure> {
     Ok(SigningKeys::start(&config.signing, clock).map_err(anyhow::Error::from)?)
 }
 
-fn list(keys: &SigningKeys, as_json: bool) -> Result<Answer, Failure> {
+fn list(keys: &SigningKeys, as_json: bool) {
     let statuses = keys.statuses();
     if as_json {
         let keys: Vec<_> = statuses.iter().map(described).collect();
         say(format!("{:#}", json!({ "keys": keys })));
-        return Ok(Answer::Yes);
+        return;
     }
     say(format_args!("{:<44}{:<11}{:<9}{:<22}until", "kid", "algorithm", "state", "since"));
     for KeyStatus { entry, until } in statuses {
@@ -84,7 +87,6 @@ fn list(keys: &SigningKeys, as_json: bool) -> Result<Answer, Failure> {
         let since = entry.since.to_string();
         say(format_args!("{:<44}{algorithm:<11}{state:<9}{since:<22}{until}", entry.kid));
     }
-    Ok(Answer::Yes)
 }
 
 fn described(status: &KeyStatus) -> serde_json::Value {

@@ -86,10 +86,12 @@ fn client(
         .and_then(|found| reader.section(&found, &schema::INTROSPECT))
         .map(|section| introspect(reader, &section, around));
     let own = introspect.as_ref().map_or(&[][..], |permission| &permission.audiences);
+    let before = reader.count();
     let exchange = exchange::read(reader, &section, (name, own), around);
+    let whole = reader.count() == before;
     let default_resource = section.get("default_resource").and_then(|found| {
         let resource = reader.value(&section, "default_resource", exact)?;
-        if !exchange.iter().any(|rule| rule.resource == resource) {
+        if whole && !exchange.iter().any(|rule| rule.resource == resource) {
             let wrong = Wrong::new("no rule of this client's `exchange` is about it");
             reader.note(&found.place, wrong);
         }

@@ -3,9 +3,9 @@
 use url::Url;
 
 use super::clients::{keys, shared};
-use super::cluster_schema as schema;
 use super::read::{Found, Reader, Section};
 use super::report::{Wrong, nearest};
+use super::schema;
 use super::values::{guid, web};
 use crate::domain::cluster::{Cluster, ClusterId, ClusterKeys};
 use crate::domain::kubernetes::ServiceAccount;
@@ -31,8 +31,8 @@ pub(super) fn read(
 ) -> (Vec<Cluster>, KnownClusters) {
     let before = reader.count();
     let mut clusters: Vec<Cluster> = Vec::new();
-    let named = file.get("clusters").map_or_else(Vec::new, |found| reader.named(&found));
-    for (name, found) in named {
+    let entries = file.get("clusters").map_or_else(Vec::new, |found| reader.named(&found));
+    for (name, found) in entries {
         let id = name
             .parse::<ClusterId>()
             .map_err(|error| reader.note(&found.place, Wrong::new(error.to_string())))

@@ -1,11 +1,11 @@
 //! `clients.NAME.exchange`: whose tokens a client may exchange, for what.
 
-use super::exchange_schema;
 use super::names::{Names, refer};
 use super::node::Value;
 use super::read::{Found, Item, Reader, Section, values};
 use super::report::Wrong;
 use super::resources;
+use super::schema;
 use super::tenants::Known;
 use super::values::{duration, exact, guid, one_of, scope};
 use crate::domain::client::ExchangeRule;
@@ -52,11 +52,11 @@ fn rule(
     found: &Found<'_>,
     around: &Surroundings<'_>,
 ) -> Option<ExchangeRule> {
-    let section = reader.section(found, &exchange_schema::EXCHANGE)?;
+    let section = reader.section(found, &schema::EXCHANGE)?;
     let resource = resource(reader, &section, around);
     let scopes = reader.filled(&section, "scopes", scope);
     let target = around.resources.iter().find(|known| Some(&known.id) == resource.as_ref());
-    if let Some(target) = target {
+    if let Some(target) = target.filter(|target| !target.scopes.is_empty()) {
         let known: Vec<_> = target.scopes.iter().map(|scope| scope.name.clone()).collect();
         refer(reader, &scopes, &known, "a scope of the resource");
     }

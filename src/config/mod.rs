@@ -4,10 +4,8 @@
 //! that is wrong with the file at once.
 
 mod clients;
-mod cluster_schema;
 mod clusters;
 mod exchange;
-mod exchange_schema;
 mod expand;
 mod load;
 mod names;

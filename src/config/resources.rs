@@ -1,10 +1,10 @@
 //! `resources`: what tokens are minted for.
 
-use super::exchange_schema;
 use super::names::{Names, refer};
 use super::node::Value;
 use super::read::{Found, Item, Reader, Section, values};
 use super::report::Wrong;
+use super::schema;
 use super::values::{duration, exact, one_of, scope};
 use crate::domain::resource::{MAX_TTL, MIN_TTL, Resource, ScopeRule};
 use crate::protocol::ids::ClientId;
@@ -52,7 +52,7 @@ fn resource(
     found: &Found<'_>,
     names: &Names,
 ) -> Option<Resource> {
-    let section = reader.section(found, &exchange_schema::RESOURCE)?;
+    let section = reader.section(found, &schema::RESOURCE)?;
     let scopes = section.get("scopes").map_or_else(Vec::new, |found| scopes(reader, &found));
     let callers = clients(reader, &section, "callers", names);
     let from = values(reader.filled(&section, "from", exact));

@@ -35,10 +35,7 @@ pub(super) fn read(
     sealing: Sealing,
 ) -> Option<Signing> {
     let section = reader.defaulted(file, "signing", &schema::SIGNING)?;
-    let folder = match section.get("folder") {
-        Some(_) => Some(folder(reader, &section, sealing)),
-        None => None,
-    };
+    let folder = section.get("folder").map(|_| folder(reader, &section, sealing));
     let rotate = reader
         .amount(&section, "rotate", |text| duration(text, Seconds::hours(1), Seconds::hours(8760)));
     let announce = reader.amount(&section, "announce", |text| {

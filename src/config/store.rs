@@ -112,7 +112,13 @@ mod tests {
     fn a_key_is_32_bytes_in_any_usual_spelling() {
         let hex = "00ff".repeat(16);
         let base64 = "AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8=";
-        for text in [&*hex, &hex.to_uppercase(), base64, &base64.replace('/', "_"), &base64[..43]] {
+        for text in [
+            &*hex,
+            &hex.to_uppercase(),
+            base64,
+            &base64.replace('/', "_"),
+            base64.trim_end_matches('='),
+        ] {
             assert_eq!(parse(text).unwrap().bytes(), [0x00, 0xff].repeat(16), "{text}");
         }
     }

@@ -10,6 +10,8 @@ fn the_page_lists_every_metric_and_only_those() {
     world.assert_active(&world.sign(&world.alice()));
     world.introspect("x").assert_inactive();
     Request::introspect(&[("token", "x")]).basic((TYK.0, "wrong")).send(world.public);
+    let fields = [("token", "x"), ("client_id", TYK.0), ("client_secret", TYK.1)];
+    Request::form("/revoke", &fields).send(world.public);
     let text = world.metrics();
     let exported: BTreeSet<_> = text
         .lines()

@@ -1,5 +1,6 @@
 //! What a good file becomes, and what is said about a bad one.
 
+mod exchange;
 mod hostile;
 mod refused;
 mod whole;
@@ -71,6 +72,69 @@ log:
   format: human
 "#;
 
+/// A file that uses every key that [`GOOD`] does not: what is issued, and by which keys.
+pub(super) const ISSUING: &str = r#"issuer: https://sts.example.com/tessera
+entra:
+  - tenant: 72f988bf-86f1-41af-91ab-2d7cd011db47
+    audiences: [api://orders]
+    caller_audiences: [api://tessera]
+clusters:
+  prod:
+    issuer: https://cluster.example/id
+    jwks_uri: https://cluster.example/keys
+  edge:
+    issuer: https://edge.example
+    jwks: ${file:/run/jwks}
+clients:
+  tyk:
+    secret: ${env:TYK_SECRET}
+    introspect:
+      audiences: [api://orders, https://orders.internal]
+      phantom: true
+    default_resource: https://orders.internal
+    exchange:
+      - name: swap
+        resource: https://orders.internal
+        scopes: [orders.read]
+        subjects: [user, service]
+        from: [api://orders]
+        tenants: [72f988bf-86f1-41af-91ab-2d7cd011db47]
+        grants: [gold]
+        actors: [agent]
+        ttl: 2m
+        impersonate: true
+  agent:
+    entra_app: 1c2d3e4f-2222-3333-4444-555555555555
+  pod:
+    kubernetes:
+      cluster: prod
+      namespace: agents
+      service_account: robot
+      uid: 6b8f0a3e-4c1d-4f2a-9d7e-2a5c8e1b7f40
+resources:
+  https://orders.internal:
+    scopes: { orders.read: [Orders.Read], orders.write: [Orders.Write] }
+    callers: [tyk, agent]
+    from: [api://orders]
+    subjects: [user, service]
+    ttl: 10m
+    token: opaque
+    algorithm: RS256
+    release: [groups]
+    may_act: agent
+mapping:
+  - name: gold
+    when: { roles: [Gold] }
+    grant: { policies: [gold] }
+signing:
+  folder: /var/lib/tessera/keys
+  rotate: 240h
+  announce: 12h
+store:
+  sealing_key: ${file:/run/secrets/seal}
+  previous_sealing_key: ${file:/run/secrets/old-seal}
+"#;
+
 /// An environment with two secrets and a few other things.
 pub(super) struct Fixed;
 
@@ -89,6 +153,8 @@ impl Environment for Fixed {
     fn file(&self, path: &Path) -> Result<String, String> {
         match path.to_str() {
             Some("/run/secrets/graph") => Ok(format!("{GRAPH_SECRET}\n")),
+            Some("/run/secrets/seal") => Ok("5eed".repeat(16)),
+            Some("/run/secrets/old-seal") => Ok("0ddb".repeat(16)),
             Some("/run/jwks") => Ok(JWKS.to_owned()),
             Some("/run/not-jwks") => Ok(format!("{{\"keys\":\"{SECRET}\"}}")),
             Some("/run/private-jwks") => Ok(JWKS.replace("\"x\"", "\"d\":\"AAAA\",\"x\"")),
@@ -108,6 +174,11 @@ pub(super) fn read(text: &str) -> Result<Config, Report> {
 
 /// [`GOOD`] with one passage replaced.
 pub(super) fn with(find: &str, replace: &str) -> String {
-    assert!(GOOD.contains(find), "the good file has no {find:?}");
-    GOOD.replacen(find, replace, 1)
+    changed(GOOD, find, replace)
+}
+
+/// A good file with one passage replaced.
+pub(super) fn changed(good: &str, find: &str, replace: &str) -> String {
+    assert!(good.contains(find), "the good file has no {find:?}");
+    good.replacen(find, replace, 1)
 }

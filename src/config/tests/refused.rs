@@ -1,14 +1,18 @@
 //! Every rule, by a file that breaks it. `§` marks the line that must be named; without a mark it is
 //! a line elsewhere.
 
-use super::{GRAPH_SECRET, SECRET, read, with};
+use super::{GOOD, GRAPH_SECRET, SECRET, changed, read, with};
 
 /// What is replaced in the good file, by what, and what is said.
-type Case = (&'static str, &'static str, &'static str);
+pub(super) type Case = (&'static str, &'static str, &'static str);
 
 fn check(cases: &[Case]) {
+    check_in(GOOD, cases);
+}
+
+pub(super) fn check_in(good: &str, cases: &[Case]) {
     for (find, replace, expected) in cases {
-        let marked = with(find, replace);
+        let marked = changed(good, find, replace);
         let marked_line = marked.lines().zip(1..).find(|(text, _)| text.contains('§'));
         let report = read(&marked.replace('§', "")).expect_err(replace);
         let said = report.to_string();
@@ -134,7 +138,7 @@ fn clients() {
         (
             "      audiences: [api://orders]",
             "      audiences: [§api://order]",
-            "clients.tyk.introspect.audiences[0]: not an audience of any tenant; did you mean `api",
+            "clients.tyk.introspect.audiences[0]: not an audience of any tenant, nor one of `resources`; did you mean `api",
         ),
         ("[email, username]", "[§phone]", "clients.tyk.introspect.release[0]: not one of `email`"),
         ("[email, username]", "§email", "clients.tyk.introspect.release: expected a list"),
@@ -302,10 +306,10 @@ fn bounds_and_logs() {
         ("level: debug", "level: §Debug", "log.level: not one of"),
         ("level: debug", "level: §off", "log.level: not one of"),
         ("format: human", "format: §text", "log.format: not one of `json`, `human`"),
-        ("log:\n", "§resources: {}\nlog:\n", "resources: unknown key"),
+        ("log:\n", "§metrics: {}\nlog:\n", "metrics: unknown key"),
         ("log:\n", "§key-sets: {}\nlog:\n", "key-sets: unknown key; did you mean `key_sets`?"),
-        ("log:\n", "§store: {}\nlog:\n", "store: unknown key"),
-        ("  tyk:\n", "  tyk:\n    §exchange: []\n", "clients.tyk.exchange: unknown key"),
+        ("log:\n", "§resource: {}\nlog:\n", "resource: unknown key; did you mean `resources`?"),
+        ("  tyk:\n", "  tyk:\n    §exchange: []\n", "clients.tyk.exchange: no rule"),
     ]);
 }
 

@@ -17,7 +17,7 @@ fn at(hours: i64) -> UnixTime {
 fn fill(ring: &mut Ring, made: &mut u32, now: UnixTime) {
     for state in [KeyState::Active, KeyState::Next] {
         for algorithm in ring.lacking(state) {
-            *made += 1;
+            *made = made.wrapping_add(1);
             ring.add(made.to_string().into(), algorithm, now);
         }
     }
@@ -234,7 +234,7 @@ proptest! {
                     ring.rotate(algorithm, &RULES, now);
                 }
                 Deed::Retire(index) => {
-                    let kid = Arc::clone(&ring.entries()[index % ring.entries().len()].kid);
+                    let kid = Arc::clone(&ring.entries()[index.checked_rem(ring.entries().len()).unwrap()].kid);
                     ring.retire(&kid, now).unwrap();
                     fill(&mut ring, &mut made, now);
                     seen.revoked.insert(kid);

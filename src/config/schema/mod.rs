@@ -1,12 +1,17 @@
 //! Every key there is, with its type, default and meaning: what unknown keys are held against, where
 //! defaults come from, and what the reference page prints.
 
+mod cluster;
+mod exchange;
+mod running;
+
 use std::fmt::Write as _;
 
-use super::cluster_schema::{ACCOUNT, CLUSTER};
-use Presence::{Absent, Default, Required};
+pub use cluster::{ACCOUNT, CLUSTER};
+pub use exchange::{EXCHANGE, RESOURCE};
+pub use running::{CACHE, KEY_SETS, LOG, SIGNING, STORE};
 
-use super::exchange_schema::{EXCHANGE, RESOURCE};
+use Presence::{Absent, Default, Required};
 
 /// A mapping in the file, with the keys it may have.
 #[derive(Debug)]
@@ -71,7 +76,7 @@ impl Key {
 }
 
 /// A key, in the order of the page's columns.
-pub(super) const fn key(
+const fn key(
     name: &'static str,
     kind: &'static str,
     presence: Presence,
@@ -364,104 +369,5 @@ pub static GRANT: Section = Section {
         key("policies", "list of texts", EMPTY, "Tyk policy ids."),
         key("scopes", "list of scopes", EMPTY, "Scopes, added to the token's own."),
         key("roles", "list of texts", EMPTY, "Roles, added to the token's own."),
-    ],
-};
-
-/// `key_sets`
-pub static KEY_SETS: Section = Section {
-    path: "key_sets",
-    keys: &[
-        key(
-            "refresh",
-            "duration, `1m` to `24h`",
-            Default("1h"),
-            "A key set older than this is fetched again.",
-        ),
-        key(
-            "cooldown",
-            "duration, `10s` to `1h`",
-            Default("5m"),
-            "An unknown `kid` causes at most one fetch per issuer in this time.",
-        ),
-        key(
-            "max_stale",
-            "duration, `refresh` to `168h`",
-            Default("24h"),
-            "A key set older than this is trusted no longer.",
-        ),
-    ],
-};
-
-/// `signing`
-pub static SIGNING: Section = Section {
-    path: "signing",
-    keys: &[
-        key(
-            "folder",
-            "absolute path",
-            Absent("in memory: new keys at every start"),
-            "The folder that the keys are kept in, sealed with `store.sealing_key`. Replicas that share it sign with the same keys.",
-        ),
-        key(
-            "rotate",
-            "duration, `1h` to `8760h`",
-            Default("720h"),
-            "A key signs for this long; then the next one does.",
-        ),
-        key(
-            "announce",
-            "duration, `5m` to `168h`, less than `rotate`",
-            Default("24h"),
-            "A key is published for at least this long before it signs.",
-        ),
-    ],
-};
-
-/// `store`
-pub static STORE: Section = Section {
-    path: "store",
-    keys: &[
-        key(
-            "sealing_key",
-            "secret",
-            Absent("nothing can be kept"),
-            "Seals what is kept outside the process: 32 random bytes, as 64 hexadecimal digits or in base64.",
-        ),
-        key(
-            "previous_sealing_key",
-            "secret",
-            Absent("none"),
-            "A key that opens what was sealed with it, and seals nothing: the former `sealing_key`, or the coming one.",
-        ),
-    ],
-};
-
-/// `cache`
-pub static CACHE: Section = Section {
-    path: "cache",
-    keys: &[key(
-        "bytes",
-        "size, `1MiB` to `64GiB`",
-        Default("256MiB"),
-        "Memory for prepared answers: a number of bytes, or one with `KiB`, `MiB` or `GiB`.",
-    )],
-};
-
-/// `log`
-pub static LOG: Section = Section {
-    path: "log",
-    keys: &[
-        key(
-            "level",
-            "`error`, `warn`, `info` or `debug`",
-            Default("info"),
-            "The least severe level that is written.",
-        ),
-        key(
-            "format",
-            "`json` or `human`",
-            Default("json"),
-            "One JSON object a line, or lines for a person at a terminal.",
-        ),
     ],
 };

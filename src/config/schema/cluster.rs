@@ -1,10 +1,10 @@
 //! The sections about Kubernetes; the rest of the table is in [`super::schema`].
 
-use super::schema::Presence::{Absent, Required};
-use super::schema::{Section, key};
+use super::Presence::{Absent, Required};
+use super::{Section, key};
 
 /// `clusters.NAME`
-pub(super) static CLUSTER: Section = Section {
+pub static CLUSTER: Section = Section {
     path: "clusters.NAME",
     keys: &[
         key(
@@ -29,7 +29,7 @@ pub(super) static CLUSTER: Section = Section {
 };
 
 /// `clients.NAME.kubernetes`
-pub(super) static ACCOUNT: Section = Section {
+pub static ACCOUNT: Section = Section {
     path: "clients.NAME.kubernetes",
     keys: &[
         key("cluster", "name", Required, "The cluster it runs in, one of `clusters`."),

@@ -1,10 +1,10 @@
 //! The keys of `resources` and of a client's `exchange`.
 
-use super::schema::Presence::{Absent, Default, Required};
-use super::schema::{Section, key};
+use super::Presence::{Absent, Default, Required};
+use super::{Section, key};
 
 /// `resources.NAME`
-pub(super) static RESOURCE: Section = Section {
+pub static RESOURCE: Section = Section {
     path: "resources.NAME",
     keys: &[
         key(
@@ -50,7 +50,7 @@ pub(super) static RESOURCE: Section = Section {
 };
 
 /// `clients.NAME.exchange[]`
-pub(super) static EXCHANGE: Section = Section {
+pub static EXCHANGE: Section = Section {
     path: "clients.NAME.exchange[]",
     keys: &[
         key(
