@@ -21,8 +21,8 @@ use crate::adapters::signing::{RingError, SigningKeys};
 use crate::config::Config;
 use crate::edge::{RequestSpan, admin, public};
 use crate::ports::Clock;
-pub use parts::Outside;
 use parts::Parts;
+pub use parts::{Outside, rehearsing};
 
 /// How often is looked whether a key set is due.
 const REFRESH_LOOK: Duration = Duration::from_secs(1);
@@ -127,7 +127,7 @@ impl App {
         tracing::info!(%public, %admin, version = env!("CARGO_PKG_VERSION"), "started");
         let stopped = CancellationToken::new();
         drop(tasks.spawn(stopped.clone().run_until_cancelled_owned(refresh(keys))));
-        drop(tasks.spawn(stopped.clone().run_until_cancelled_owned(tend(signing))));
+        drop(tasks.spawn(tend(signing, stopped.clone())));
         let handles = [public_server.handle(), admin_server.handle()];
         let servers = async { tokio::try_join!(public_server, admin_server).map(drop) };
         tokio::pin!(servers);
@@ -165,11 +165,11 @@ async fn refresh(keys: Arc<KeySets>) {
 }
 
 /// Keeps our own keys as time and orders ask for, beside everything else: making one takes long.
-async fn tend(signing: Arc<SigningKeys>) {
+async fn tend(signing: Arc<SigningKeys>, stopped: CancellationToken) {
     let mut ticks = tokio::time::interval(REFRESH_LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
+    // A change under way is finished: half of one would be lost.
+    while stopped.run_until_cancelled(ticks.tick()).await.is_some() {
         let signing = Arc::clone(&signing);
         // A panic in there is told by its own message; the next look is made all the same.
         drop(tokio::task::spawn_blocking(move || signing.tend()).await);

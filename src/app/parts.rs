@@ -18,7 +18,7 @@ use crate::adapters::replay::MemoryReplayGuard;
 use crate::adapters::revocations::MemoryRevocations;
 use crate::adapters::signing::{SharedKeys, SigningKeys};
 use crate::adapters::throttle::FailureThrottle;
-use crate::config::Config;
+use crate::config::{Config, Signing};
 use crate::edge::admin::Admin;
 use crate::edge::public::Public;
 use crate::ports::{Clock, GroupDirectory, IssuerKeys, Signer};
@@ -63,6 +63,19 @@ impl Outside {
         let keys: Arc<dyn IssuerKeys> = Arc::<KeySets>::clone(&self.keys);
         Verifier::new(keys, Arc::clone(&self.clock))
     }
+}
+
+/// An exchanger to rehearse with, beside the service: it knows no token that was minted here, and
+/// nothing that was revoked.
+pub fn rehearsing(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    tasks: &TaskTracker,
+) -> Result<Arc<Exchanger>, StartError> {
+    let beside = Config { signing: Signing::default(), ..config.clone() };
+    let outside = Outside::new(&beside, clock, tasks)?;
+    let Parts { public, .. } = Parts::new(&beside, outside)?;
+    Ok(Arc::clone(&public.exchanger))
 }
 
 /// What the handlers of both listeners work with.

@@ -10,11 +10,14 @@ use tokio_util::task::TaskTracker;
 
 use super::output::say;
 use super::stop::runtime;
-use super::{Answer, Failure, dev, load};
+use super::{Answer, Failure, dev, load, rehearse};
 use crate::adapters::clock::SystemClock;
 use crate::app::Outside;
 use crate::config::Config;
+use crate::domain::issued::OPAQUE_PREFIX;
 use crate::ports::Clock;
+use crate::protocol::json::Json;
+use crate::protocol::jws::UnverifiedJwt;
 use crate::service::explain::{Explanation, Misfire, RuleTried, explain};
 use crate::service::snapshot::{Caller, Snapshot};
 use crate::service::tokens::Tokens;
@@ -42,6 +45,11 @@ pub(super) struct Arguments {
     /// As which client's question; without it, the first client that may introspect
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
+    /// Play an exchange of the token through instead, as `--client` would ask for it
+    #[arg(long, requires = "client")]
+    exchange: bool,
+    #[command(flatten)]
+    asked: rehearse::Asked,
     /// Write JSON
     #[arg(long)]
     json: bool,
@@ -60,6 +68,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
         Some(token) => token.clone(),
         None => piped()?,
     };
+    refuse_our_own(&config, token.trim())?;
+    if arguments.exchange {
+        let played = rehearse::play(&config, &snapshot, caller, (token.trim(), &arguments.asked));
+        return rehearse::tell(&runtime()?.block_on(played)?, arguments.json);
+    }
     let story = runtime()?.block_on(ask(&config, &snapshot, caller, token.trim()))?;
     if arguments.json {
         say(serde_json::to_string_pretty(&story).context("cannot write JSON")?);
@@ -76,6 +89,19 @@ fn caller<'s>(snapshot: &'s Snapshot, name: Option<&str>) -> Result<&'s Arc<Call
             None => "no client may introspect; name one with --client".to_owned(),
         })
     })
+}
+
+/// Only the service that issued a token knows its keys, what is behind it, and what was revoked.
+fn refuse_our_own(config: &Config, token: &str) -> Result<(), Failure> {
+    let claimed = UnverifiedJwt::parse(token).ok();
+    let claimed = claimed.as_ref().and_then(|jwt| jwt.unverified_claims().get("iss"));
+    let ours = claimed.and_then(Json::as_str) == Some(&config.issuer);
+    if ours || token.starts_with(OPAQUE_PREFIX) {
+        let why = "this token was issued by the service itself, and only that knows it: ask its \
+                   admin listener (POST /explain)";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    Ok(())
 }
 
 fn piped() -> anyhow::Result<String> {
@@ -151,7 +177,7 @@ fn push_rule(text: &mut String, rule: &RuleTried) {
     }
 }
 
-fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
+pub(super) fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
     text.push_str(&line.to_string());
     text.push('\n');
 }

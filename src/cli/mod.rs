@@ -6,6 +6,7 @@ mod explain;
 mod keys;
 mod load;
 mod output;
+mod rehearse;
 mod serve;
 mod stop;
 mod test;
@@ -45,6 +46,10 @@ enum Command {
     /// Validate a configuration file: every mistake at once, each with its line
     Check(check::Arguments),
     /// Walk one token through every step: which claim misfired, and what would have matched
+    ///
+    /// With `--exchange`, walk an exchange through every check: what would be issued by which rule,
+    /// or what refuses it and what would satisfy it. Nothing is issued. What was revoked is known to
+    /// the running service alone: its admin listener answers the same at POST /explain.
     Explain(explain::Arguments),
     /// Show, rotate or retire the keys that sign what the service issues
     Keys(keys::Arguments),

@@ -186,6 +186,10 @@ fn granted_scopes(question: &Question<'_>, rule: &ExchangeRule) -> Result<Vec<St
         }
         return Ok(scopes);
     };
+    // RFC 9068 §2.2.3: a token without any scope would mean nothing, or everything.
+    if asked.is_empty() {
+        return Err(Denial::new(DenialReason::ScopeEmpty));
+    }
     for name in asked {
         let refused = |reason| Denial::new(reason).found(name);
         let Some(scope) = resource.scope(name) else {

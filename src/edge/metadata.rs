@@ -1,30 +1,29 @@
 //! What this service can do, for clients that look it up (RFC 8414 §2, §3).
 
-use actix_web::web::Data;
+use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::answer;
 use super::problem::Problem;
-use super::public::Public;
 use crate::protocol::exchange::GRANT_TYPE;
 use crate::service::snapshot::Snapshot;
 
-/// Where the document is: before the issuer's own path by RFC 8414 §3, after it by `OpenID` Connect.
-pub(super) const PATHS: [&str; 2] = [
-    "/.well-known/oauth-authorization-server{path:.*}",
-    "{path:.*}/.well-known/openid-configuration",
-];
+/// Whether the document is at `path`: before the issuer's own path by RFC 8414 §3, after it by
+/// `OpenID` Connect. A client compares the issuer with the place it looked at (META-02), so it is
+/// nowhere else.
+pub(super) fn is_at(path: &str, issuer: &str) -> bool {
+    let own = path_of(issuer);
+    path.strip_prefix("/.well-known/oauth-authorization-server") == Some(own)
+        || path.strip_suffix("/.well-known/openid-configuration") == Some(own)
+}
 
-pub(super) async fn metadata(request: HttpRequest, public: Data<Public>) -> HttpResponse {
-    let snapshot = public.snapshot.load();
-    // A client compares the issuer with the place it looked at (META-02): no other has a document.
-    if request.match_info().get("path") != Some(path_of(&snapshot.issuer)) {
-        public.metrics.request("other", 404);
-        return Problem::NotFound.answer(&request);
+/// The answer at such a path.
+pub(super) fn metadata(request: &HttpRequest, snapshot: &Snapshot) -> HttpResponse {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Problem::MethodNotAllowed("GET, HEAD").answer(request);
     }
-    public.metrics.request("/.well-known", 200);
-    answer::public(&request, answer::JSON, document(&snapshot).to_string().into())
+    answer::public(request, answer::JSON, document(snapshot).to_string().into())
 }
 
 /// The path of an issuer, without a slash at its end; empty when it has none.

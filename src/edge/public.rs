@@ -48,12 +48,7 @@ pub fn routes(service: &mut ServiceConfig) {
         .service(posted("/revoke").route(web::post().to(revoke)));
     let read = |path: &'static str| resource(path).default_service(web::to(only_get));
     let keys = read("/jwks").route(web::get().to(jwks)).route(web::head().to(jwks));
-    service.service(keys);
-    for path in metadata::PATHS {
-        let document = read(path).route(web::get().to(metadata::metadata));
-        service.service(document.route(web::head().to(metadata::metadata)));
-    }
-    service.default_service(web::to(nothing));
+    service.service(keys).default_service(web::to(elsewhere));
 }
 
 /// The public keys of what we sign (RFC 7517 §5).
@@ -74,7 +69,14 @@ async fn only_get(request: HttpRequest, public: Data<Public>) -> HttpResponse {
     Problem::MethodNotAllowed("GET, HEAD").answer(&request)
 }
 
-async fn nothing(request: HttpRequest, public: Data<Public>) -> HttpResponse {
+/// The one document whose place depends on the issuer; otherwise nothing.
+async fn elsewhere(request: HttpRequest, public: Data<Public>) -> HttpResponse {
+    let snapshot = public.snapshot.load();
+    if metadata::is_at(request.path(), &snapshot.issuer) {
+        let response = metadata::metadata(&request, &snapshot);
+        public.metrics.request("/.well-known", response.status().as_u16());
+        return response;
+    }
     public.metrics.request("other", 404);
     Problem::NotFound.answer(&request)
 }
@@ -82,5 +84,5 @@ async fn nothing(request: HttpRequest, public: Data<Public>) -> HttpResponse {
 /// The path as metrics name it: one of a closed list.
 fn known(path: &str) -> &'static str {
     let paths = ["/introspect", "/token", "/revoke", "/jwks"];
-    paths.into_iter().find(|known| *known == path).unwrap_or("/.well-known")
+    paths.into_iter().find(|known| *known == path).unwrap_or("other")
 }

@@ -277,19 +277,27 @@ fn every_line_that_dev_prints_works_as_printed() {
     let mut out = BufReader::new(process.0.stdout.take().unwrap());
     let mut lines: Vec<(String, String)> = Vec::new();
     let mut title = String::new();
-    while !title.starts_with("# New signing keys") || lines.last().is_none_or(|l| l.0 != title) {
+    while !title.starts_with("# Exchange: order a new") || lines.last().is_none_or(|l| l.0 != title)
+    {
         let mut line = String::new();
         assert_ne!(out.read_line(&mut line).unwrap(), 0, "the guide ended early");
         if line.starts_with("# ") {
             title = line;
-        } else if line.starts_with("curl ") || line.contains(" explain ") {
+        } else if ["curl ", "A="].iter().any(|begin| line.starts_with(begin))
+            || line.contains(" explain ")
+        {
             lines.push((title.clone(), line));
         }
     }
-    assert!(lines.len() >= 15, "{lines:?}");
+    assert!(lines.len() >= 23, "{lines:?}");
     for (title, line) in &lines {
         let ended = Command::new("sh").args(["-c", line]).output().unwrap();
         let answer = text(&ended.stdout);
+        if title.contains("all three end") {
+            let ended = answer.matches(r#"{"active":false}"#).count();
+            assert_eq!((ended, answer.contains("\"token\"")), (3, true), "{line}{answer}");
+            continue;
+        }
         let expected = if title.contains("tampered with") {
             assert_eq!(answer, r#"{"active":false}"#, "{title}{line}");
             continue;
@@ -297,7 +305,19 @@ fn every_line_that_dev_prints_works_as_printed() {
             "signature_invalid"
         } else if title.contains("Dave") {
             "tenant_not_accepted"
-        } else if title.contains("RFC 9701") {
+        } else if title.contains("a gateway swaps") {
+            r#""scope":"orders.read"}"#
+        } else if title.contains("chain of actors") {
+            r#""sub":"planner","act":{"iss":"http://127.0.0.1:8080","sub":"invoice-agent"}"#
+        } else if title.contains("which rule says so") {
+            r#""rule": "tyk/https://orders.internal""#
+        } else if title.contains("and why not?") {
+            "scope_unknown"
+        } else if title.contains("RFC 8414") {
+            "token_endpoint"
+        } else if title.contains("order a new") {
+            "\"algorithm\": \"ES256\""
+        } else if title.contains("RFC 9701") || title.contains("the JWT behind it") {
             "eyJ"
         } else if title.contains("New signing keys") {
             "kid"
@@ -316,7 +336,7 @@ fn every_line_that_dev_prints_works_as_printed() {
 #[test]
 fn help_names_every_command_and_the_exit_codes() {
     let help = text(&run(&["--help"]).stdout);
-    for word in ["dev", "serve", "check", "explain", "test", "Exit codes:"] {
+    for word in ["dev", "serve", "check", "explain", "keys", "test", "Exit codes:"] {
         assert!(help.contains(word), "{word}: {help}");
     }
     assert_eq!(run(&["surve"]).status.code(), Some(2));

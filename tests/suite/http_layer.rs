@@ -151,7 +151,7 @@ fn a224_int_05_methods_are_what_they_are() {
         answer.assert_clean();
     }
     let answer = Request::body("/jwks", "x").send(world.public);
-    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET")));
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));
     for path in ["/", "/introspect/", "/metrics", "/explain", "/livez", "/..%2fjwks", "/%00"] {
         let answer = Request::get(path).send(world.public);
         assert_eq!(answer.status, 404, "{path}: admin pages are not on this listener");

@@ -180,7 +180,8 @@ fn int_25_no_answer_may_be_cached() {
         Request::introspect(&[("token", "x")]),
         Request::get("/introspect"),
         Request::get("/nothing"),
-        Request::get("/jwks"),
+        Request::form("/token", &[("grant_type", "x")]).basic(TYK),
+        Request::form("/revoke", &[("token", "x")]).basic(TYK),
     ] {
         request.send(world.public).assert_clean();
     }

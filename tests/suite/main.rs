@@ -14,6 +14,7 @@ mod http_layer;
 mod introspection;
 mod kinds_of_token;
 mod kubernetes;
+mod metadata;
 mod metrics;
 mod outages;
 mod properties;

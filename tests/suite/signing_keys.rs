@@ -84,17 +84,17 @@ fn an_order_to_rotate_waits_until_gateways_can_have_seen_the_key() {
 fn a_key_that_others_may_hold_leaves_at_once_and_its_tokens_end() {
     let world = World::start();
     let alice = world.sign(&world.alice());
-    let (by_es256, by_rs256) = (
+    let (elliptic, by_rsa) = (
         token(&world, TYK, &fields(&alice, ORDERS_API)),
         token(&world, TYK, &fields(&alice, PLAIN_API)),
     );
-    world.assert_active(&by_es256);
-    let kid = header(&by_es256)["kid"].as_str().unwrap().to_owned();
+    world.assert_active(&elliptic);
+    let kid = header(&elliptic)["kid"].as_str().unwrap().to_owned();
     let retire = |kid: &str| Request::form("/keys/retire", &[("kid", kid)]).send(world.admin);
     assert_eq!(retire(&kid).status, 200);
     assert!(!published(&world).to_string().contains(&kid));
-    world.introspect(&by_es256).assert_inactive();
-    world.assert_active(&by_rs256);
+    world.introspect(&elliptic).assert_inactive();
+    world.assert_active(&by_rsa);
     world.assert_active(&token(&world, TYK, &fields(&alice, ORDERS_API)));
     retire(&kid).assert_error(404, "not_found");
 }

@@ -2,37 +2,41 @@
 
 use std::net::SocketAddr;
 
+use super::exchange;
 use crate::dev::apps::{App, GATEWAY, INVOICE_AGENT, PORTAL, REPORTING};
 use crate::dev::people::{AGENT_USER, ALICE, BOB, CAROL, DAVE, HOME_TENANT, Person};
 
 /// The client of the sample configuration that the lines use, as `name:secret`.
-const TYK: &str = "tyk:tyk-dev-secret-4c9e1b7a6d2f8035e1a9";
+pub(super) const TYK: &str = "tyk:tyk-dev-secret-4c9e1b7a6d2f8035e1a9";
 /// Every scope of the orders API that the person has.
 const ORDERS: &str = "api://orders/.default";
 /// A v1 token of the billing API.
 const BILLING: &str = "api://billing/.default";
 /// Takes the token out of the look-alike's answer.
-const TOKEN_ONLY: &str = r#"sed 's/.*"access_token":"\([^"]*\)".*/\1/'"#;
+pub(super) const TOKEN_ONLY: &str = r#"sed 's/.*"access_token":"\([^"]*\)".*/\1/'"#;
 
 /// What a person is told when everything runs.
 pub(super) fn guide(public: SocketAddr, admin: SocketAddr, authority: &str) -> String {
     let world = World { public, admin, authority };
     let mut text = format!(
         "tessera is ready.\n\n  \
-         clients       http://{public}    POST /introspect, GET /jwks\n  \
-         operators     http://{admin}    /readyz, /metrics, POST /explain\n  \
+         clients       http://{public}    POST /introspect, /token, /revoke; GET /jwks\n  \
+         operators     http://{admin}    /readyz, /metrics, /keys; POST /explain, /revocations\n  \
          look-alike    {authority}    an Entra tenant with made-up people\n\n\
          Each line can be pasted as it stands, in any order. Ctrl-C stops everything.\n"
     );
     for (title, line) in world.lines() {
         text.extend(["\n# ", title, "\n", &line, "\n"]);
     }
+    for (title, line) in exchange::lines(&world) {
+        text.extend(["\n# ", title, "\n", &line, "\n"]);
+    }
     text
 }
 
-struct World<'a> {
-    public: SocketAddr,
-    admin: SocketAddr,
+pub(super) struct World<'a> {
+    pub(super) public: SocketAddr,
+    pub(super) admin: SocketAddr,
     authority: &'a str,
 }
 
@@ -76,7 +80,7 @@ impl World<'_> {
     }
 
     /// A shell expression that is Alice's token for orders.
-    fn alice(&self) -> String {
+    pub(super) fn alice(&self) -> String {
         self.user(&ALICE, &PORTAL, ORDERS)
     }
 
@@ -96,7 +100,7 @@ impl World<'_> {
     }
 
     /// A shell expression that is the token of an application alone.
-    fn app(&self, app: &App, scope: &str) -> String {
+    pub(super) fn app(&self, app: &App, scope: &str) -> String {
         format!(
             "$(curl -s {}/{HOME_TENANT}/oauth2/v2.0/token -d grant_type=client_credentials \
              -d client_id={} -d client_secret={} -d scope={scope} | {TOKEN_ONLY})",
@@ -106,7 +110,7 @@ impl World<'_> {
         )
     }
 
-    fn introspect(&self, token: &str) -> String {
+    pub(super) fn introspect(&self, token: &str) -> String {
         format!("curl -s http://{}/introspect -u {TYK} -d token={token}", self.public)
     }
 
@@ -122,10 +126,15 @@ impl World<'_> {
     }
 
     fn explain_by_command(&self) -> String {
+        format!("{} {}", self.command(), self.tampered())
+    }
+
+    /// `tessera explain`, as it is to be called here.
+    pub(super) fn command(&self) -> String {
         let own = std::env::current_exe()
             .map_or_else(|_unknown| "tessera".to_owned(), |path| path.display().to_string());
         let port = self.authority.rsplit(':').next().unwrap_or_default();
-        format!("'{own}' explain --dev --tenant-port {port} {}", self.tampered())
+        format!("'{own}' explain --dev --tenant-port {port}")
     }
 
     fn as_gateway(&self) -> String {

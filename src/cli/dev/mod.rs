@@ -1,5 +1,6 @@
 //! `tessera dev`: the service, an Entra look-alike and a sample configuration in one process.
 
+mod exchange;
 mod lines;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -73,7 +73,7 @@ log:
 "#;
 
 /// A file that uses every key that [`GOOD`] does not: what is issued, and by which keys.
-pub(super) const ISSUING: &str = r#"issuer: https://sts.example.com/tessera
+pub(super) const ISSUING: &str = r"issuer: https://sts.example.com/tessera
 entra:
   - tenant: 72f988bf-86f1-41af-91ab-2d7cd011db47
     audiences: [api://orders]
@@ -133,7 +133,7 @@ signing:
 store:
   sealing_key: ${file:/run/secrets/seal}
   previous_sealing_key: ${file:/run/secrets/old-seal}
-"#;
+";
 
 /// An environment with two secrets and a few other things.
 pub(super) struct Fixed;

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod chains;
+mod properties;
 mod reasons;
 mod requests;
 mod revocation;
