@@ -5,9 +5,11 @@ use super::lineage::Hop;
 use super::mapping::{Mapped, add};
 use super::principal::{PrincipalId, PrincipalType};
 use super::rejection::Rejection;
+use super::subject::Subject;
 use super::validate::ValidToken;
 use crate::protocol::delegation::{Act, DelegationError, MayAct};
 use crate::protocol::ids::{ClientId, Guid};
+use crate::protocol::json::Object;
 use crate::protocol::time::UnixTime;
 
 /// What an exchange needs to know of the subject token.
@@ -53,6 +55,19 @@ pub struct SubjectToken {
     pub hops: Vec<Hop>,
 }
 
+/// What an Entra token says beside whom it speaks for.
+#[derive(Debug)]
+pub struct Envelope<'t> {
+    /// Its issuer.
+    pub iss: &'t str,
+    /// To whom it is addressed.
+    pub audience: &'t [String],
+    /// When it ends.
+    pub expires: UnixTime,
+    /// The token itself, as the root of an ancestry.
+    pub hops: Vec<Hop>,
+}
+
 impl SubjectToken {
     /// An Entra token: its `groups` as known, what mapping rules made of it, and the client that
     /// got it, if its application is one.
@@ -62,19 +77,37 @@ impl SubjectToken {
         mapped: Mapped,
         client: Option<ClientId>,
     ) -> Result<Self, Rejection> {
-        let (subject, claims) = (&token.subject, token.signed.claims());
+        let envelope = Envelope {
+            iss: &token.iss,
+            audience: &token.audience,
+            expires: token.expires,
+            hops: super::issued::root(token, client).hops,
+        };
+        Self::of_subject(&token.subject, token.signed.claims(), envelope, (groups, mapped))
+    }
+
+    /// The same, of the parts of an Entra token: also of one that only a test case describes.
+    pub fn of_subject(
+        subject: &Subject,
+        claims: &Object,
+        envelope: Envelope<'_>,
+        (groups, mapped): (Option<&[String]>, Mapped),
+    ) -> Result<Self, Rejection> {
         let mut roles = subject.roles.clone();
         add(&mut roles, &mapped.grant.roles);
         let mut earns = if subject.app_only { roles.clone() } else { subject.scopes.clone() };
         add(&mut earns, &mapped.grant.scopes);
-        let named =
-            |agent: PrincipalId| Act { iss: token.iss.clone(), sub: agent.to_string(), act: None };
+        let named = |agent: PrincipalId| Act {
+            iss: envelope.iss.to_owned(),
+            sub: agent.to_string(),
+            act: None,
+        };
         Ok(Self {
             principal: subject.principal,
             kind: subject.kind,
-            audience: token.audience.clone(),
+            audience: envelope.audience.to_vec(),
             for_exchange: false,
-            expires: token.expires,
+            expires: envelope.expires,
             earns,
             resource: None,
             policies: mapped.grant.policies,
@@ -88,7 +121,7 @@ impl SubjectToken {
             own_app: subject.app_only.then_some(subject.app),
             may_act: claims.get("may_act").map(MayAct::parse).transpose(),
             sign_in: SignIn::of(claims)?,
-            hops: super::issued::root(token, client).hops,
+            hops: envelope.hops,
         })
     }
 

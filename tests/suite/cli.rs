@@ -234,9 +234,15 @@ cases:
     assert_eq!(ended.status.code(), Some(1));
     let told = text(&ended.stdout);
     assert!(told.contains("policies: expected [silver], the rules give [gold]"), "{told}");
+    let asked = "exchange: { client: tyk, resource: x }, expect: { refused";
+    let refused = |reason: &str| format!("cases: [{{ name: x, {asked}: {reason} }} }}]");
+    assert_eq!(test(&refused("client_not_permitted")).status.code(), Some(0));
+    let told = text(&test(&refused("scope_empty")).stdout);
+    assert!(told.contains("refused: client_not_permitted"), "{told}");
     let impossible = "cases: [{ name: x, claims: { oid: 7 }, expect: { rules: [] } }]";
     assert!(text(&test(impossible).stdout).contains("no such token can exist"));
-    for bad in ["cases: []", "cases: [{ name: x, expect: {} }]", "casses: []", "- x", ""] {
+    let alone = "cases: [{ name: x, expect: { refused: scope_empty } }]";
+    for bad in [alone, "cases: []", "cases: [{ name: x, expect: {} }]", "casses: []", "- x", ""] {
         assert_eq!(test(bad).status.code(), Some(2), "{bad}");
     }
 }

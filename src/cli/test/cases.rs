@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::exchange::{self, Exchange, Issued};
 use crate::config::Config;
 use crate::domain::mapping::Mapped;
 use crate::domain::subject::Subject;
@@ -32,6 +33,8 @@ pub(super) struct Case {
     /// Claims that it has beside, or instead of, the usual ones.
     #[serde(default)]
     claims: BTreeMap<String, Value>,
+    /// An exchange of the token, if it is about one.
+    exchange: Option<Exchange>,
     /// What the rules must give.
     expect: Expected,
 }
@@ -57,12 +60,20 @@ struct Expected {
     scopes: Option<Vec<String>>,
     roles: Option<Vec<String>>,
     rules: Option<Vec<String>>,
+    issued: Option<Issued>,
+    refused: Option<String>,
 }
 
 impl Expected {
     const fn is_empty(&self) -> bool {
-        let Self { policies, scopes, roles, rules } = self;
-        policies.is_none() && scopes.is_none() && roles.is_none() && rules.is_none()
+        let Self { policies, scopes, roles, rules, .. } = self;
+        let mapping = policies.is_some() || scopes.is_some() || roles.is_some() || rules.is_some();
+        !mapping && !self.has_outcome()
+    }
+
+    /// Whether an exchange is expected to end in some way.
+    const fn has_outcome(&self) -> bool {
+        self.issued.is_some() || self.refused.is_some()
     }
 }
 
@@ -73,9 +84,17 @@ impl Cases {
         if read.cases.is_empty() {
             return Err("there is no case".to_owned());
         }
-        match read.cases.iter().find(|case| case.expect.is_empty()) {
+        if let Some(case) = read.cases.iter().find(|case| case.expect.is_empty()) {
+            return Err(format!(
+                "`{}` expects nothing; name `policies`, `scopes`, `roles` or `rules`, or, for an \
+                 exchange, `issued` or `refused`",
+                case.name
+            ));
+        }
+        let alone = |case: &&Case| case.exchange.is_some() != case.expect.has_outcome();
+        match read.cases.iter().find(alone) {
             Some(case) => Err(format!(
-                "`{}` expects nothing; name `policies`, `scopes`, `roles` or `rules`",
+                "`{}`: `exchange` goes with `issued` or `refused`, and these with `exchange`",
                 case.name
             )),
             None => Ok(read),
@@ -86,23 +105,27 @@ impl Cases {
 impl Case {
     /// What differs from what is expected; nothing when the case holds.
     pub(super) fn differences(&self, config: &Config) -> Vec<String> {
-        let mapped = match self.mapped(config) {
-            Ok(mapped) => mapped,
+        let described = match self.described(config) {
+            Ok(described) => described,
             Err(why) => return vec![why],
         };
-        let Expected { policies, scopes, roles, rules } = &self.expect;
-        [
+        let mapped = &described.mapped;
+        let Expected { policies, scopes, roles, rules, issued, refused } = &self.expect;
+        let exchanged = self.exchange.as_ref().map(|asked| {
+            exchange::differences(config, &described, asked, (issued.as_ref(), refused.as_deref()))
+        });
+        let mapping = [
             ("policies", policies, &mapped.grant.policies),
             ("scopes", scopes, &mapped.grant.scopes),
             ("roles", roles, &mapped.grant.roles),
             ("rules", rules, &mapped.rules),
         ]
         .into_iter()
-        .filter_map(|(name, wanted, got)| difference(name, wanted.as_deref()?, got))
-        .collect()
+        .filter_map(|(name, wanted, got)| difference(name, wanted.as_deref()?, got));
+        mapping.chain(exchanged.into_iter().flatten()).collect()
     }
 
-    fn mapped(&self, config: &Config) -> Result<Mapped, String> {
+    fn described(&self, config: &Config) -> Result<Described, String> {
         let first = config.tenants.first().map(|tenant| tenant.id).ok_or("there is no tenant")?;
         let tenant = match self.claims.get("tid").and_then(Value::as_str) {
             Some(tid) => tid.parse::<Guid>().map_err(|error| format!("tid: {error}"))?,
@@ -114,7 +137,8 @@ impl Case {
         let claims = Object::parse(&claims).map_err(|error| error.to_string())?;
         let subject = Subject::of(&claims, IssuerId { tenant, version })
             .map_err(|rejection| format!("no such token can exist: {rejection}"))?;
-        Ok(config.mapping.apply(&subject.facts(&claims, subject.groups.as_deref())))
+        let mapped = config.mapping.apply(&subject.facts(&claims, subject.groups.as_deref()));
+        Ok(Described { subject, claims, mapped })
     }
 
     fn version(&self) -> TokenVersion {
@@ -156,7 +180,14 @@ impl Case {
     }
 }
 
-fn difference(name: &str, wanted: &[String], got: &[String]) -> Option<String> {
+/// A token that a case describes.
+pub(super) struct Described {
+    pub(super) subject: Subject,
+    pub(super) claims: Object,
+    pub(super) mapped: Mapped,
+}
+
+pub(super) fn difference(name: &str, wanted: &[String], got: &[String]) -> Option<String> {
     let sorted = |list: &[String]| {
         let mut list = list.to_vec();
         list.sort_unstable();

@@ -1,6 +1,7 @@
 //! `tessera test`: mapping rules tested as code, for the users' own pipelines.
 
 mod cases;
+mod exchange;
 
 use std::path::PathBuf;
 

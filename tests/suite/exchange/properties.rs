@@ -62,7 +62,7 @@ prop_compose! {
     fn rule()(resource in "[xyz]", scopes in names("s[0-3]"), impersonate in any::<bool>(),
               from in names("[xyz]"), ttl in proptest::option::of(30_i64..900)) -> ExchangeRule {
         ExchangeRule {
-            name: format!("rule for {resource}"), resource, scopes, from, impersonate,
+            resource, scopes, from, impersonate,
             subjects: vec![PrincipalType::User], ttl: ttl.map(Seconds::new),
             ..ExchangeRule::default()
         }
@@ -112,6 +112,8 @@ proptest! {
         let mut issued: Vec<IssuedToken> = Vec::new();
         for (number, (name, resource, rules, asked, later)) in steps.into_iter().enumerate() {
             now = now.plus(Seconds::new(later));
+            let named = |(number, rule)| ExchangeRule { name: format!("rule {number}"), ..rule };
+            let rules = rules.into_iter().enumerate().map(named).collect();
             let caller = Client { exchange: rules, ..client(&name) };
             let actor = Actor { client: &caller, principal: None, expires: None, presented: false };
             let asked: Option<Vec<&str>> =
