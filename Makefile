@@ -2,7 +2,7 @@
 
 CARGO := $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 
-.PHONY: help run test tools lint unit docs bench
+.PHONY: help run test tools test-tools clients lint unit docs bench
 
 help:
 	@echo 'make run    everything on this machine: service, Entra look-alike, sample configuration'
@@ -12,12 +12,19 @@ help:
 run: tools
 	$(CARGO) run --release --locked -- dev
 
-test: tools lint unit docs
+test: test-tools clients lint unit docs
 
-# A compiler for C (the cryptography is written in it), curl for the pasted lines, and Rust; the
-# exact toolchain comes from rust-toolchain.toml.
+# A compiler for C (the cryptography is written in it), curl for the pasted lines, and Rust, whose
+# exact toolchain comes from rust-toolchain.toml; for the tests, Node.js too.
 tools:
 	@sh .ci/tools
+
+test-tools:
+	@sh .ci/tools test
+
+# Strict OAuth libraries of others, which the tests run against the service.
+clients:
+	npm ci --no-audit --no-fund --ignore-scripts --prefix tests/clients
 
 lint:
 	$(CARGO) fmt --check

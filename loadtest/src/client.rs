@@ -12,7 +12,9 @@ use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
 /// What an answer about a good token begins with.
-const EXPECTED: &[u8] = br#"{"active":true,"#;
+const ACTIVE: &[u8] = br#"{"active":true,"#;
+/// What the answer to a good exchange begins with.
+const ISSUED: &[u8] = br#"{"access_token":"eyJ"#;
 
 /// Which requests are sent.
 #[derive(Clone, Copy)]
@@ -36,6 +38,26 @@ pub(crate) fn requests(tokens: &[String]) -> Vec<Vec<u8>> {
         let body = format!("client_id=tyk&client_secret={}&token={token}", crate::mint::SECRET);
         format!(
             "POST /introspect HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    };
+    tokens.iter().map(request).collect()
+}
+
+/// One whole exchange of each token.
+pub(crate) fn exchanges(tokens: &[String]) -> Vec<Vec<u8>> {
+    let request = |token: &String| {
+        let body = format!(
+            "client_id=tyk&client_secret={}&subject_token={token}&subject_token_type=\
+             urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token&grant_type=\
+             urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&\
+             resource=https%3A%2F%2Forders.internal&scope=orders.read",
+            crate::mint::SECRET
+        );
+        format!(
+            "POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
@@ -143,6 +165,7 @@ impl Connection {
 
     /// Sends a request, and checks the whole answer.
     async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<()> {
+        let expected = if request.starts_with(b"POST /token") { ISSUED } else { ACTIVE };
         self.stream.write_all(request).await?;
         self.buffer.clear();
         loop {
@@ -154,7 +177,7 @@ impl Connection {
             if rest.len() < content_length(head)? {
                 continue;
             }
-            if !head.starts_with(b"HTTP/1.1 200") || !rest.starts_with(EXPECTED) {
+            if !head.starts_with(b"HTTP/1.1 200") || !rest.starts_with(expected) {
                 bail!("a wrong answer: {}", String::from_utf8_lossy(&self.buffer));
             }
             self.body.clear();

@@ -18,6 +18,9 @@ pub(crate) struct Report {
     pub(crate) token_bytes: usize,
     pub(crate) answer_bytes: usize,
     pub(crate) checks_per_second: f64,
+    pub(crate) signatures_per_second: f64,
+    pub(crate) exchange_cold: Measured,
+    pub(crate) exchange_warm: Vec<Measured>,
     pub(crate) cold: Measured,
     pub(crate) cached: Vec<Measured>,
     pub(crate) baseline: Vec<Measured>,
@@ -34,6 +37,17 @@ impl Report {
 
     fn cold_ratio(&self) -> f64 {
         self.cold.per_second / self.checks_per_second
+    }
+
+    /// Beside one signature.
+    fn warm_ratio(&self) -> f64 {
+        median(&self.exchange_warm) / self.signatures_per_second
+    }
+
+    /// Beside one check and one signature.
+    fn cold_exchange_ratio(&self) -> f64 {
+        let both = 1.0 / self.checks_per_second + 1.0 / self.signatures_per_second;
+        self.exchange_cold.per_second * both
     }
 
     fn resident_mib(&self) -> f64 {
@@ -77,6 +91,14 @@ impl Report {
             "| cold ÷ bare RS256 checks | {cold:.2} | ≥ 0.80 | {} |",
             met(cold >= 0.80)
         )?;
+        let (warm, both) = (self.warm_ratio(), self.cold_exchange_ratio());
+        writeln!(
+            text,
+            "| warm exchange ÷ bare ES256 signatures | {warm:.2} | ≥ 0.65 | {} |\n\
+             | cold exchange ÷ bare RS256 check and ES256 signature | {both:.2} | ≥ 0.65 | {} |",
+            met(warm >= 0.65),
+            met(both >= 0.65)
+        )?;
         writeln!(
             text,
             "| resident with {tokens} cached | {memory:.0} MiB | < 150 MB | {} |\n",
@@ -89,10 +111,12 @@ impl Report {
         row(&mut text, "bare actix-web handler", &self.baseline)?;
         row(&mut text, "tessera, cached", &self.cached)?;
         row(&mut text, "tessera, cold", std::slice::from_ref(&self.cold))?;
+        row(&mut text, "tessera, warm exchange", &self.exchange_warm)?;
+        row(&mut text, "tessera, cold exchange", std::slice::from_ref(&self.exchange_cold))?;
         writeln!(
             text,
-            "\nBare RS256 checks on one core: {:.0} per second.",
-            self.checks_per_second
+            "\nBare RS256 checks on one core: {:.0} per second; bare ES256 signatures: {:.0}.",
+            self.checks_per_second, self.signatures_per_second
         )?;
         writeln!(text, "Resident memory when idle: {:.0} MiB.", self.idle as f64 / MIB)?;
         Ok(text)
@@ -107,6 +131,11 @@ impl Report {
             "token_bytes": self.token_bytes,
             "answer_bytes": self.answer_bytes,
             "bare_checks_per_second": self.checks_per_second,
+            "bare_signatures_per_second": self.signatures_per_second,
+            "exchange_warm_per_second": rates(&self.exchange_warm),
+            "exchange_cold_per_second": self.exchange_cold.per_second,
+            "exchange_warm_ratio": self.warm_ratio(),
+            "exchange_cold_ratio": self.cold_exchange_ratio(),
             "bare_per_second": rates(&self.baseline),
             "cached_per_second": rates(&self.cached),
             "cold_per_second": self.cold.per_second,

@@ -6,19 +6,23 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use tessera::adapters::clock::SystemClock;
 use tessera::dev::configuration::for_orders;
 use tessera::dev::server::Running;
 use tessera::dev::tenant::{FakeEntra, KeySupply, Options};
 
-use crate::client::{Measured, Until, drive, once, requests};
+use crate::client::{Measured, Until, drive, exchanges, once, requests};
 use crate::report::Report;
 use crate::server::Server;
 use crate::{Plan, machine, mint};
 
 /// How many different tokens the cached scenario asks for.
 const POPULATION: usize = 1000;
+/// How many tokens are exchanged for the first time.
+const EXCHANGES: usize = 9000;
 /// How many signatures the bare check verifies.
 const CHECKS: usize = 20_000;
 
@@ -31,7 +35,9 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     eprintln!("signing {} tokens", plan.tokens);
     let tokens = mint::tokens(&entra, plan.tokens)?;
     let checks_per_second = bare_checks(&entra, &tokens)?;
+    let signatures_per_second = bare_signatures()?;
     eprintln!("bare RS256 checks: {checks_per_second:.0}/s");
+    eprintln!("bare ES256 signatures: {signatures_per_second:.0}/s");
     machine::pin("1")?;
     let folder = tempfile::tempdir()?;
     let tessera = start_tessera(plan, &entra, folder.path())?;
@@ -47,12 +53,16 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     let resident = tessera.resident()?;
     let population: Vec<_> = all.into_iter().rev().take(POPULATION).collect();
     let (cached, baseline) = in_turns(plan, &tessera, &bare, population)?;
+    let (exchange_cold, exchange_warm) = exchanged(plan, &tessera, &tokens)?;
     let report = Report {
         facts,
         plan: plan.clone(),
         token_bytes: tokens.first().map_or(0, String::len),
         answer_bytes: answer.len(),
         checks_per_second,
+        signatures_per_second,
+        exchange_cold,
+        exchange_warm,
         cold,
         cached,
         baseline,
@@ -81,6 +91,41 @@ fn in_turns(
         eprintln!("run {run}: bare {:.0}/s, cached {:.0}/s", last(&baseline), last(&cached));
     }
     Ok((cached, baseline))
+}
+
+/// Exchanges of tokens that were never exchanged before, then of those that were.
+fn exchanged(
+    plan: &Plan,
+    tessera: &Server,
+    tokens: &[String],
+) -> anyhow::Result<(Measured, Vec<Measured>)> {
+    let sample: Vec<_> = tokens.iter().take(EXCHANGES).cloned().collect();
+    let all = exchanges(&sample);
+    let (cold, all) = drive(tessera.address, all, plan.connections, Until::Once)?;
+    let mut population: Vec<_> = all.into_iter().rev().take(POPULATION).collect();
+    let mut warm = Vec::new();
+    for run in 1..=plan.runs {
+        let until = Until::Elapsed(plan.duration());
+        let (measured, back) = drive(tessera.address, population, plan.connections, until)?;
+        population = back;
+        eprintln!("run {run}: exchange {:.0}/s", measured.per_second);
+        warm.push(measured);
+    }
+    Ok((cold, warm))
+}
+
+/// ES256 signatures of something as long as a minted token, on core 0, with the library that
+/// tessera uses.
+fn bare_signatures() -> anyhow::Result<f64> {
+    machine::pin("0")?;
+    let random = SystemRandom::new();
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
+    let message = [b'x'; 1200];
+    let begun = Instant::now();
+    for _ in 0..CHECKS {
+        std::hint::black_box(key.sign(&random, &message)?);
+    }
+    Ok(CHECKS as f64 / begun.elapsed().as_secs_f64())
 }
 
 /// RS256 checks of different tokens on core 0, with the library that tessera uses.

@@ -4,7 +4,7 @@ use super::apps::ORDERS;
 use super::people::{GOLD_CUSTOMERS, HOME_TENANT};
 
 /// Accepts tokens for orders from the look-alike at `authority`, on any free ports. The one client
-/// is `tyk`; its secret is the environment variable `TYK_SECRET`.
+/// is `tyk`, which may also exchange them for `https://orders.internal`; its secret is the environment variable `TYK_SECRET`.
 pub fn for_orders(authority: &str) -> String {
     let orders = ORDERS.client_id;
     format!(
@@ -16,7 +16,12 @@ entra:
     authority: {authority}
     audiences: [{orders}]
 clients:
-  tyk: {{ secret: "${{env:TYK_SECRET}}", introspect: {{ audiences: [{orders}] }} }}
+  tyk:
+    secret: "${{env:TYK_SECRET}}"
+    introspect: {{ audiences: [{orders}] }}
+    exchange: [{{ resource: "https://orders.internal", scopes: [orders.read], subjects: [user] }}]
+resources:
+  https://orders.internal: {{ scopes: {{ orders.read: [orders.read] }}, callers: [tyk] }}
 mapping:
   - name: gold
     when: {{ groups: [{GOLD_CUSTOMERS}] }}

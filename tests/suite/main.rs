@@ -22,3 +22,4 @@ mod reasons;
 mod signed_answers;
 mod signing_keys;
 mod support;
+mod third_party;
