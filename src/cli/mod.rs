@@ -25,8 +25,8 @@ Exit codes:
   1  not so: the token is not active, a case does not hold, something is out of reach
   2  the configuration or the command line is wrong; nothing was started";
 
-/// Token introspection (RFC 7662) for Microsoft Entra ID: who is this, acting for whom, with which
-/// scopes, roles and Tyk policies.
+/// Token introspection (RFC 7662) and exchange (RFC 8693) for Microsoft Entra ID: who is this, acting
+/// for whom, with which scopes, roles and Tyk policies; and a smaller token for one API.
 #[derive(Debug, Parser)]
 #[command(name = "tessera", version, after_help = EXIT_CODES)]
 struct CommandLine {

@@ -42,11 +42,12 @@ async fn answered(
     let snapshot = public.snapshot.load();
     let caller = caller::authenticated(request, public, &snapshot, &presented).await?;
     let asked = read(&form)?;
+    let span = request_id::span(request);
     let exchange = public.exchanger.exchange(&snapshot, &caller, &asked);
-    let issued = exchange.instrument(request_id::span(request)).await.map_err(|refused| {
-        request_id::span(request).in_scope(|| refusal(request, public, &caller, &refused))
-    })?;
-    request_id::span(request).in_scope(|| record(&snapshot, &issued));
+    let issued = exchange.instrument(span.clone()).await;
+    let issued =
+        issued.map_err(|refused| span.in_scope(|| refusal(request, public, &caller, &refused)))?;
+    span.in_scope(|| record(&snapshot, &issued));
     public.metrics.exchanged(None);
     let scope = issued.token.scopes.join(" ");
     let body = serde_json::to_vec(&Response {

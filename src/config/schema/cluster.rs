@@ -1,4 +1,4 @@
-//! The sections about Kubernetes; the rest of the table is in [`super::schema`].
+//! The sections about Kubernetes clusters and the accounts of workloads in them.
 
 use super::Presence::{Absent, Required};
 use super::{Section, key};
