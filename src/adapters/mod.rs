@@ -9,6 +9,7 @@ pub mod opaque_tokens;
 pub mod random;
 pub mod replay;
 pub mod revocations;
+pub mod sealed;
 pub mod signing;
 mod single_flight;
 pub mod throttle;

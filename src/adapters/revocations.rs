@@ -1,11 +1,15 @@
-//! What was revoked, in the memory of this replica.
+//! What was revoked, in the memory of this replica and, where there is a folder, in a sealed file: a
+//! restart must not make a revoked token good again.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_trait::async_trait;
 
+use super::sealed::{self, SealedError};
+use crate::config::KeyFolder;
 use crate::domain::lineage::{Exposure, MarkKey};
 use crate::domain::revocation::Mark;
 use crate::ports::{Clock, Dependency, Revocations, Unavailable};
@@ -20,6 +24,7 @@ pub struct MemoryRevocations {
     clock: Arc<dyn Clock>,
     marks: RwLock<Marks>,
     epoch: AtomicU64,
+    file: Option<Arc<MarkFile>>,
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +36,32 @@ struct Marks {
 impl MemoryRevocations {
     /// Nothing is revoked yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, marks: RwLock::default(), epoch: AtomicU64::new(0) }
+        Self { clock, marks: RwLock::default(), epoch: AtomicU64::new(0), file: None }
+    }
+
+    /// What `folder` remembers, and will; without a folder, nothing is revoked yet.
+    pub fn kept_in(folder: Option<&KeyFolder>, clock: Arc<dyn Clock>) -> Result<Self, SealedError> {
+        let Some(folder) = folder else { return Ok(Self::new(clock)) };
+        let file = MarkFile { folder: folder.clone(), writing: Mutex::default() };
+        let now = clock.now();
+        let living: Vec<_> =
+            file.read()?.into_iter().filter(|mark| mark.forget_at >= now).collect();
+        file.rewrite(&living)?;
+        let mut marks = Marks::default();
+        for mark in living {
+            marks.add(mark);
+        }
+        let epoch = AtomicU64::new(u64::from(!marks.by_key.is_empty()));
+        Ok(Self { clock, marks: RwLock::new(marks), epoch, file: Some(Arc::new(file)) })
+    }
+
+    /// Keeps the mark before anybody is told that it holds.
+    async fn write(&self, mark: Mark) -> Result<(), Unavailable> {
+        let Some(file) = self.file.clone() else { return Ok(()) };
+        let written = tokio::task::spawn_blocking(move || file.add(mark)).await;
+        let failed = |detail: String| Unavailable { dependency: Dependency::Store, detail };
+        let written = written.map_err(|error| failed(error.to_string()))?;
+        written.map_err(|error| failed(error.to_string()))
     }
 }
 
@@ -54,6 +84,7 @@ impl Revocations for MemoryRevocations {
     }
 
     async fn revoke(&self, mark: Mark) -> Result<(), Unavailable> {
+        self.write(mark).await?;
         let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
         marks.forget_before(self.clock.now());
         if marks.by_key.len() >= MAX_MARKS && !marks.by_key.contains_key(&mark.key) {
@@ -65,6 +96,64 @@ impl Revocations for MemoryRevocations {
         // After the mark: whoever sees the new number sees the mark.
         self.epoch.fetch_add(1, Ordering::AcqRel);
         Ok(())
+    }
+}
+
+/// The file: one sealed mark after the other, each behind its length.
+#[derive(Debug)]
+struct MarkFile {
+    folder: KeyFolder,
+    /// Held while something is added.
+    writing: Mutex<()>,
+}
+
+/// The name of the file.
+const FILE: &str = "revocations.sealed";
+/// What each mark is sealed for.
+const PURPOSE: &[u8] = b"tessera revocation 1\n";
+/// Bytes of a length.
+const LENGTH_BYTES: usize = 2;
+
+impl MarkFile {
+    fn path(&self) -> PathBuf {
+        self.folder.path.join(FILE)
+    }
+
+    /// Every mark. What a crash left unfinished at the end was never confirmed to anybody.
+    fn read(&self) -> Result<Vec<Mark>, SealedError> {
+        let path = self.path();
+        let bytes = sealed::read(&path)?.unwrap_or_default();
+        let (mut rest, mut marks) = (bytes.as_slice(), Vec::new());
+        while let Some((length, after)) = rest.split_first_chunk::<LENGTH_BYTES>() {
+            let length = usize::from(u16::from_be_bytes(*length));
+            let Some((sealed, after)) = after.split_at_checked(length) else { break };
+            let text = sealed::open(&self.folder.sealing, PURPOSE, sealed);
+            let mark = text.and_then(|text| serde_json::from_slice(&text).ok());
+            marks.push(mark.ok_or_else(|| SealedError::NotOpened { path: path.clone() })?);
+            rest = after;
+        }
+        Ok(marks)
+    }
+
+    fn rewrite(&self, marks: &[Mark]) -> Result<(), SealedError> {
+        let records: Result<Vec<_>, _> = marks.iter().map(|mark| self.record(*mark)).collect();
+        sealed::replace(&self.path(), &records?.concat())
+    }
+
+    fn add(&self, mark: Mark) -> Result<(), SealedError> {
+        let record = self.record(mark)?;
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        sealed::append(&self.path(), &record)
+    }
+
+    fn record(&self, mark: Mark) -> Result<Vec<u8>, SealedError> {
+        let text = serde_json::to_vec(&mark).ok();
+        let sealed = text.and_then(|text| {
+            let sealed = sealed::seal(&self.folder.sealing.current, PURPOSE, &text)?;
+            let length = u16::try_from(sealed.len()).ok()?;
+            Some([length.to_be_bytes().as_slice(), &sealed].concat())
+        });
+        sealed.ok_or_else(|| SealedError::NotOpened { path: self.path() })
     }
 }
 

@@ -17,6 +17,7 @@ use tracing_actix_web::TracingLogger;
 
 use crate::adapters::http_client::HttpSetupError;
 use crate::adapters::issuer_keys::KeySets;
+use crate::adapters::sealed::SealedError;
 use crate::adapters::signing::{RingError, SigningKeys};
 use crate::config::Config;
 use crate::edge::{RequestSpan, admin, public};
@@ -53,6 +54,9 @@ pub enum StartError {
     /// A metric cannot be registered.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// What was revoked cannot be read.
+    #[error("revocations: {0}")]
+    Revocations(#[from] SealedError),
     /// There is no key to sign answers with.
     #[error("signing keys: {0}")]
     Signer(#[from] RingError),

@@ -100,7 +100,10 @@ impl Parts {
         let own = Own {
             signer: Arc::clone(&signer),
             opaque: Arc::new(MemoryOpaqueTokens::new(Arc::clone(&clock))),
-            revocations: Arc::new(MemoryRevocations::new(Arc::clone(&clock))),
+            revocations: Arc::new(MemoryRevocations::kept_in(
+                config.signing.folder.as_ref(),
+                Arc::clone(&clock),
+            )?),
         };
         let tokens = Arc::new(Tokens::new(verifier, Some(own.clone()), Arc::clone(&clock)));
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::of(config)));

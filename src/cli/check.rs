@@ -12,6 +12,7 @@ use super::{Answer, ConfigFile, Failure, load};
 use crate::adapters::clock::SystemClock;
 use crate::app::Outside;
 use crate::config::Config;
+use crate::domain::cluster::KeySource;
 use crate::ports::{FetchReason, IssuerKeys as _, Unavailable};
 
 #[derive(Debug, Args)]
@@ -34,10 +35,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
 
 fn summary(config: &Config, origin: &str) -> String {
     format!(
-        "{origin}: valid: {}, {}, {}",
+        "{origin}: valid: {}, {}, {}, {}",
         count(config.tenants.len(), "tenant"),
         count(config.clients.len(), "client"),
         count(config.mapping.rules().len(), "mapping rule"),
+        count(config.resources.len(), "resource"),
     )
 }
 
@@ -63,7 +65,11 @@ async fn online(config: &Config) -> anyhow::Result<Answer> {
         let found = found.map(|set| {
             format!("{}, as issuer {}", count(set.keys.keys().len(), "key"), set.issuer)
         });
-        report(format!("tenant {issuer}"), found);
+        let what = match issuer {
+            KeySource::Entra(issuer) => format!("tenant {issuer}"),
+            KeySource::Cluster(_) => issuer.to_string(),
+        };
+        report(what, found);
     }
     for tenant in outside.groups.tenants().collect::<Vec<_>>() {
         let found = outside.groups.check(tenant).await.map(|()| "access granted".to_owned());

@@ -103,7 +103,7 @@ pub struct Exposure {
 
 /// What a revocation is kept under: 64 bits of a digest, since every cached answer holds some. Two
 /// things that shared one would be revoked together, which nobody can bring about on purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct MarkKey(u64);
 
 impl MarkKey {

@@ -7,7 +7,7 @@ use crate::protocol::ids::ClientId;
 use crate::protocol::time::UnixTime;
 
 /// A revocation: ends everything that is exposed to `key` since a moment not after `up_to`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Mark {
     /// What is revoked.
     pub key: MarkKey,

@@ -169,6 +169,9 @@ fn explain_names_what_misfired_and_its_exit_code_says_whether_the_token_is_activ
     let nobody = run(&["explain", "--config", &file, "--client", "kong", &good]);
     assert_eq!(nobody.status.code(), Some(2));
     assert!(text(&nobody.stderr).contains("--client kong"), "{}", text(&nobody.stderr));
+    let ours = run(&["explain", "--config", &file, "tsr_anything"]);
+    assert_eq!(ours.status.code(), Some(2), "only the service knows its own tokens");
+    assert!(text(&ours.stderr).contains("POST /explain"), "{}", text(&ours.stderr));
 }
 
 #[test]
@@ -181,7 +184,7 @@ fn check_reports_every_mistake_with_its_line_and_serve_starts_nothing() {
         let ended = run(&[command, "--config", &file]);
         let report = text(&ended.stderr);
         assert_eq!(ended.status.code(), Some(2), "{report}");
-        assert!(report.contains("tessera.yaml:9: clients.tyk.secert"), "{report}");
+        assert!(report.contains("tessera.yaml:10: clients.tyk.secert"), "{report}");
         assert!(report.contains("did you mean `secret`?"), "{report}");
         assert!(report.contains("did you mean `groups`?"), "{report}");
         assert!(ended.stdout.is_empty());

@@ -120,6 +120,15 @@ fn keys_in_a_folder_survive_a_restart_and_are_sealed() {
     assert!(verifies(&world, &issued));
     world.assert_active(&issued);
     assert_eq!(published(&world)["keys"][0], before["keys"][0]);
+    for revoked in [&issued, &alice] {
+        Request::form("/revocations", &[("token", revoked)]).send(world.admin);
+    }
+    drop(world);
+    let world = World::configured(kept_in(&folder));
+    for revoked in [&issued, &alice] {
+        world.introspect(revoked).assert_inactive();
+    }
+    world.assert_active(&world.sign(&world.alice()));
     let sealed = std::fs::read(format!("{}/signing-keys.sealed", folder.path())).unwrap();
     let text = String::from_utf8_lossy(&sealed).into_owned();
     assert!(!text.contains("pkcs8") && !text.contains("kid"), "sealed");

@@ -2,12 +2,10 @@
 //! can change it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use secrecy::zeroize::{Zeroize as _, Zeroizing};
@@ -15,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::key::PrivateKey;
 use super::ring::{Held, RingError};
-use crate::config::{KeyFolder, SealingKey};
+use crate::adapters::sealed::{self, SealedError};
+use crate::config::KeyFolder;
 use crate::domain::keyring::{Entry, Ring};
 use crate::protocol::time::UnixTime;
 
@@ -26,11 +25,6 @@ const LOCK: &str = "signing-keys.lock";
 /// What the file begins with, and what its seal is bound to: a sealed file of another kind does not
 /// open as this one.
 const PURPOSE: &[u8] = b"tessera signing keys 1\n";
-/// Bytes of a nonce.
-const NONCE_BYTES: usize = 12;
-/// Longest file that is read.
-const MAX_BYTES: u64 = 1024 * 1024;
-
 /// The folder.
 #[derive(Debug)]
 pub(super) struct Folder(KeyFolder);
@@ -72,30 +66,22 @@ impl Folder {
         let path = self.0.path.join(LOCK);
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true).mode(0o600);
-        let file = options.open(&path).map_err(|error| io(&path, &error))?;
-        file.lock().map_err(|error| io(&path, &error))?;
+        let file = options.open(&path).map_err(|error| SealedError::io(&path, &error))?;
+        file.lock().map_err(|error| SealedError::io(&path, &error))?;
         Ok(Locked(file))
     }
 
     /// The bytes of the file, which change with every change of the ring; `None`: there is no file.
     pub(super) fn sealed(&self) -> Result<Option<Vec<u8>>, RingError> {
-        let path = self.file();
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io(&path, &error)),
-        };
-        let mut sealed = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut sealed).map_err(|error| io(&path, &error))?;
-        Ok(Some(sealed))
+        Ok(sealed::read(&self.file())?)
     }
 
     /// Opens what [`Self::sealed`] gave.
     pub(super) fn open(&self, sealed: &[u8]) -> Result<Held, RingError> {
-        let keys = [Some(&self.0.sealing.current), self.0.sealing.previous.as_ref()];
-        let opened = keys.into_iter().flatten().find_map(|key| unseal(key, sealed));
-        let text = opened.ok_or_else(|| RingError::NotOpened { path: self.file() })?;
-        let damaged = || RingError::Damaged { path: self.file() };
+        let path = || self.file();
+        let text = sealed::open(&self.0.sealing, PURPOSE, sealed);
+        let text = text.ok_or_else(|| SealedError::NotOpened { path: path() })?;
+        let damaged = || RingError::Damaged { path: path() };
         let kept: Kept = serde_json::from_slice(&text).map_err(|_unreadable| damaged())?;
         kept.into_held().ok_or_else(damaged)
     }
@@ -105,49 +91,15 @@ impl Folder {
         let path = self.file();
         let text = serde_json::to_vec(&Kept::of(held)).map(Zeroizing::new);
         let text = text.map_err(|_impossible| RingError::Damaged { path: path.clone() })?;
-        let sealed = seal(&self.0.sealing.current, &text)
-            .ok_or_else(|| RingError::NotOpened { path: path.clone() })?;
-        let beside = path.with_extension("new");
-        let write = || {
-            let mut file = OpenOptions::new()
-                .create(true)
-                .truncate(true)
-                .write(true)
-                .mode(0o600)
-                .open(&beside)?;
-            file.write_all(&sealed)?;
-            file.sync_all()?;
-            std::fs::rename(&beside, &path)?;
-            File::open(&self.0.path)?.sync_all()
-        };
-        write().map_err(|error| io(&path, &error))?;
+        let sealed = sealed::seal(&self.0.sealing.current, PURPOSE, &text)
+            .ok_or_else(|| SealedError::NotOpened { path: path.clone() })?;
+        sealed::replace(&path, &sealed)?;
         Ok(sealed)
     }
 
     fn file(&self) -> PathBuf {
         self.0.path.join(FILE)
     }
-}
-
-fn io(path: &Path, error: &std::io::Error) -> RingError {
-    RingError::Io { path: path.to_owned(), why: error.to_string() }
-}
-
-fn seal(key: &SealingKey, text: &[u8]) -> Option<Vec<u8>> {
-    let mut sealed = text.to_vec();
-    let key = RandomizedNonceKey::new(&AES_256_GCM, key.bytes()).ok()?;
-    let nonce = key.seal_in_place_append_tag(Aad::from(PURPOSE), &mut sealed).ok()?;
-    Some([PURPOSE, nonce.as_ref(), &sealed].concat())
-}
-
-fn unseal(key: &SealingKey, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (nonce, text) = sealed.strip_prefix(PURPOSE)?.split_at_checked(NONCE_BYTES)?;
-    let mut text = Zeroizing::new(text.to_vec());
-    let key = RandomizedNonceKey::new(&AES_256_GCM, key.bytes()).ok()?;
-    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-    let opened = key.open_in_place(nonce, Aad::from(PURPOSE), &mut text).ok()?.len();
-    text.truncate(opened);
-    Some(text)
 }
 
 impl Kept {

@@ -11,6 +11,7 @@ use strum::VariantArray as _;
 
 use super::folder::Folder;
 use super::key::{KeyError, PrivateKey};
+use crate::adapters::sealed::SealedError;
 use crate::config::Signing;
 use crate::domain::keyring::{
     Change, KeyState, KeyStatus, Ring, Rotation, Rules, SigningAlgorithm, UnknownKey, changes,
@@ -28,27 +29,12 @@ pub enum RingError {
         /// The file.
         path: PathBuf,
     },
-    /// A file cannot be read or written.
-    #[error("{}: {why}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
     /// A key cannot be made or read.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The file was sealed with another key, or altered.
-    #[error(
-        "{}: neither `store.sealing_key` nor `store.previous_sealing_key` opens it: it was sealed \
-         with another key, or altered",
-        path.display()
-    )]
-    NotOpened {
-        /// The file.
-        path: PathBuf,
-    },
+    /// A file cannot be read, opened or written.
+    #[error(transparent)]
+    Sealed(#[from] SealedError),
     /// No key of this name.
     #[error(transparent)]
     Unknown(#[from] UnknownKey),

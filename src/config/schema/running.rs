@@ -35,8 +35,8 @@ pub static SIGNING: Section = Section {
         key(
             "folder",
             "absolute path",
-            Absent("in memory: new keys at every start"),
-            "The folder that the keys are kept in, sealed with `store.sealing_key`. Replicas that share it sign with the same keys.",
+            Absent("in memory: new keys at every start, and revocations forgotten"),
+            "The folder that the keys and the revocations are kept in, sealed with `store.sealing_key`, so that both survive a restart. For one replica.",
         ),
         key(
             "rotate",
