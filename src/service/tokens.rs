@@ -207,3 +207,107 @@ impl Tokens {
         Ok(token)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::adapters::clock::ManualClock;
+    use crate::adapters::opaque_tokens::MemoryOpaqueTokens;
+    use crate::adapters::revocations::MemoryRevocations;
+    use crate::adapters::signing::{SharedKeys, SigningKeys};
+    use crate::config::{Environment, PlainSecrets, Signing, load};
+    use crate::dev::configuration::for_orders;
+    use crate::domain::cluster::KeySource;
+    use crate::domain::keyring::SigningAlgorithm;
+    use crate::ports::{FetchReason, IssuerKeySet, IssuerKeys, IssuerStatus};
+    use crate::protocol::time::Seconds;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_795_435_200);
+
+    struct Secrets;
+
+    impl Environment for Secrets {
+        fn variable(&self, _: &str) -> Result<String, String> {
+            Ok("5eed".repeat(8))
+        }
+
+        fn file(&self, _: &Path) -> Result<String, String> {
+            Err("no files".to_owned())
+        }
+    }
+
+    /// Entra is not asked here.
+    #[derive(Debug)]
+    struct NoKeys;
+
+    #[async_trait::async_trait]
+    impl IssuerKeys for NoKeys {
+        fn current(&self, _: KeySource, _: UnixTime) -> Option<Arc<IssuerKeySet>> {
+            None
+        }
+
+        async fn fetch(
+            &self,
+            _: KeySource,
+            _: FetchReason,
+        ) -> Result<Arc<IssuerKeySet>, Unavailable> {
+            let detail = "not here".to_owned();
+            Err(Unavailable { dependency: Dependency::IssuerKeys, detail })
+        }
+
+        fn status(&self, _: UnixTime) -> Vec<IssuerStatus> {
+            Vec::new()
+        }
+    }
+
+    fn claims() -> Vec<u8> {
+        let principal = "11111111-2222-3333-4444-555555555555.8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
+        serde_json::json!({
+            "iss": "https://sts.example.com", "sub": principal, "aud": "https://orders.internal",
+            "client_id": "tyk", "jti": "one", "scope": "orders.read", "principal_type": "user",
+            "iat": NOW, "nbf": NOW, "exp": NOW.plus(Seconds::minutes(5)),
+            "identity": { "grants": [] },
+            "lineage": [{ "id": "AAAAAAAAAAAAAAAAAAAAAA", "iat": NOW }],
+        })
+        .to_string()
+        .into_bytes()
+    }
+
+    #[tokio::test]
+    async fn a132_our_own_access_tokens_have_a_type_of_their_own() {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW));
+        let keys = SigningKeys::start(&Signing::default(), Arc::clone(&clock)).unwrap();
+        let signer = Arc::new(SharedKeys(Arc::new(keys)));
+        let own = Own {
+            signer: Arc::<SharedKeys>::clone(&signer),
+            opaque: Arc::new(MemoryOpaqueTokens::new(Arc::clone(&clock))),
+            revocations: Arc::new(MemoryRevocations::new(Arc::clone(&clock))),
+        };
+        let verifier = Arc::new(Verifier::new(Arc::new(NoKeys), Arc::clone(&clock)));
+        let tokens = Tokens::new(verifier, Some(own), clock);
+        let text = for_orders("https://login.example.com");
+        let config = load(&text, "test", &Secrets, PlainSecrets::Refused).unwrap();
+        let snapshot = Snapshot::of(&config);
+        let mut outcomes = Vec::new();
+        for typ in [
+            "at+jwt",
+            "AT+JWT",
+            "application/at+jwt",
+            "JWT",
+            "jwt",
+            "at+jwt2",
+            "application/at+jwt;x=1",
+        ] {
+            let token = signer.sign(SigningAlgorithm::Es256, typ, &claims()).await.unwrap();
+            let outcome = tokens.verify(&snapshot, &token, Audiences::ProtectedApis).await;
+            outcomes.push(outcome.map(|_| ()).map_err(|refusal| match refusal {
+                Refusal::Rejected(rejection) => rejection.reason,
+                Refusal::Unavailable(outage) => panic!("{outage}"),
+            }));
+        }
+        let refused = Err(Reason::TypeNotAccepted);
+        assert_eq!(outcomes, [Ok(()), Ok(()), Ok(()), refused, refused, refused, refused]);
+    }
+}

@@ -1,7 +1,7 @@
 //! Who is let in (§14.9, CA-01…CA-11), and what everybody else is told.
 //!
-//! Not built, and so not here: mutual TLS (A213's proxy headers are ignored, A214), SPIFFE and
-//! Kubernetes tokens (second half of A209), proofs of possession (A229, A230), the endpoints `/token` and `/revoke`.
+//! Elsewhere: Kubernetes tokens, and the endpoints `/token` and `/revoke`. Not built, and so not here:
+//! mutual TLS (A213's proxy headers are ignored, A214), SPIFFE, proofs of possession (A229, A230).
 
 use serde_json::json;
 use tessera::dev::apps::{GATEWAY, INVOICE_AGENT, PORTAL, REPORTING, TESSERA};

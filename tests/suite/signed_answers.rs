@@ -1,6 +1,6 @@
 //! RFC 9701: the answer as a JWT, signed for the one who asked (JIR-01…JIR-14).
 //!
-//! Not built: encryption (JIR-10) and the metadata document (JIR-11).
+//! Not built: encryption (JIR-10).
 
 use std::sync::Arc;
 

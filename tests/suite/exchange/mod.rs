@@ -1,6 +1,7 @@
 //! Token exchange (RFC 8693): the requests of standards §3 and the abuse of §14.8, over sockets.
 
 mod abuse;
+mod callers;
 mod chains;
 mod properties;
 mod reasons;
