@@ -77,8 +77,7 @@ fn open(file: &ConfigFile) -> Result<SigningKeys, Failure> {
 fn list(keys: &SigningKeys, as_json: bool) {
     let statuses = keys.statuses();
     if as_json {
-        let keys: Vec<_> = statuses.iter().map(described).collect();
-        say(format!("{:#}", json!({ "keys": keys })));
+        say(format!("{:#}", json!({ "keys": statuses })));
         return;
     }
     say(format_args!("{:<44}{:<11}{:<9}{:<22}until", "kid", "algorithm", "state", "since"));
@@ -87,15 +86,6 @@ fn list(keys: &SigningKeys, as_json: bool) {
         let since = entry.since.to_string();
         say(format_args!("{:<44}{algorithm:<11}{state:<9}{since:<22}{until}", entry.kid));
     }
-}
-
-fn described(status: &KeyStatus) -> serde_json::Value {
-    let KeyStatus { entry, until } = status;
-    json!({
-        "kid": &*entry.kid, "algorithm": entry.algorithm.as_str(),
-        "state": entry.state.to_string(), "created": entry.created, "since": entry.since,
-        "until": until,
-    })
 }
 
 fn rotate(keys: &SigningKeys, only: Option<SigningAlgorithm>) -> Result<Answer, Failure> {

@@ -298,16 +298,17 @@ fn ancestors(claims: &Object) -> Result<Vec<Hop>, Rejection> {
     hops.filter(|hops| !hops.is_empty()).ok_or_else(wrong)
 }
 
-/// The sign-in at the root: an Entra token, got by `client` if its application is one.
-pub fn root(token: &ValidToken, client: Option<ClientId>) -> Lineage {
+/// The sign-in at the root: the Entra token that reads `text`, got by `client` if its application is
+/// one.
+pub fn root(token: &ValidToken, text: &str, client: Option<ClientId>) -> Lineage {
     let subject = &token.subject;
-    // `uti` names a token for ever; one without it is named by its own bytes.
-    let name = subject.token_id.clone().unwrap_or_else(|| token.signed.input_digest().to_string());
-    let hop = Hop {
-        id: TokenId::of(&token.iss, &name),
-        issued_at: token.issued_at,
-        by: client.into_iter().collect(),
+    let id = match &subject.token_id {
+        // `uti` names a token for ever.
+        Some(uti) => TokenId::of(&token.iss, uti),
+        // One without it is named by what was signed, the same however the signature is spelled.
+        None => TokenId::of(&token.iss, text.rsplit_once('.').map_or(text, |(signed, _)| signed)),
     };
+    let hop = Hop { id, issued_at: token.issued_at, by: client.into_iter().collect() };
     let principals = std::iter::once(subject.principal).chain(subject.acting_agent()).collect();
     Lineage { principals, hops: vec![hop] }
 }

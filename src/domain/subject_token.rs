@@ -8,7 +8,7 @@ use super::rejection::Rejection;
 use super::subject::Subject;
 use super::validate::ValidToken;
 use crate::protocol::delegation::{Act, DelegationError, MayAct};
-use crate::protocol::ids::{ClientId, Guid};
+use crate::protocol::ids::Guid;
 use crate::protocol::json::Object;
 use crate::protocol::time::UnixTime;
 
@@ -69,20 +69,15 @@ pub struct Envelope<'t> {
 }
 
 impl SubjectToken {
-    /// An Entra token: its `groups` as known, what mapping rules made of it, and the client that
-    /// got it, if its application is one.
+    /// An Entra token: its `groups` as known, what mapping rules made of it, and its ancestry.
     pub fn of_entra(
         token: &ValidToken,
         groups: Option<&[String]>,
         mapped: Mapped,
-        client: Option<ClientId>,
+        hops: Vec<Hop>,
     ) -> Result<Self, Rejection> {
-        let envelope = Envelope {
-            iss: &token.iss,
-            audience: &token.audience,
-            expires: token.expires,
-            hops: super::issued::root(token, client).hops,
-        };
+        let envelope =
+            Envelope { iss: &token.iss, audience: &token.audience, expires: token.expires, hops };
         Self::of_subject(&token.subject, token.signed.claims(), envelope, (groups, mapped))
     }
 
@@ -125,9 +120,8 @@ impl SubjectToken {
         })
     }
 
-    /// A token that was minted here.
-    pub fn of_issued(token: IssuedToken, issuer: &str) -> Self {
-        let hops = token.lineage(issuer).hops;
+    /// A token that was minted here, and its ancestry.
+    pub fn of_issued(token: IssuedToken, hops: Vec<Hop>) -> Self {
         Self {
             principal: token.principal,
             kind: token.kind,

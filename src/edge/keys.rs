@@ -3,28 +3,16 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::admin::{Admin, told};
 use super::body;
 use super::problem::Problem;
-use crate::domain::keyring::{KeyStatus, Rotation, SigningAlgorithm};
+use crate::domain::keyring::{Rotation, SigningAlgorithm};
 
 pub(super) async fn list(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
-    let keys: Vec<_> = admin.ring.statuses().iter().map(key).collect();
+    let keys = admin.ring.statuses();
     told(&request, StatusCode::OK, &json!({ "keys": keys }))
-}
-
-fn key(status: &KeyStatus) -> Value {
-    let KeyStatus { entry, until } = status;
-    json!({
-        "kid": &*entry.kid,
-        "algorithm": entry.algorithm.as_str(),
-        "state": entry.state.to_string(),
-        "created": entry.created,
-        "since": entry.since,
-        "until": until,
-    })
 }
 
 pub(super) async fn rotate(

@@ -9,7 +9,6 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 
-use super::ids::Fingerprint;
 use super::json::{Json, JsonError, Object};
 use super::jwk::VerificationKey;
 
@@ -80,7 +79,6 @@ pub struct SignedJwt {
     typ: Option<String>,
     claims: Object,
     key: Arc<VerificationKey>,
-    input_digest: Fingerprint,
 }
 
 /// A token was not signed by the key it should have been signed by.
@@ -131,12 +129,7 @@ impl<'t> UnverifiedJwt<'t> {
             key.algorithm(),
         );
         match verdict {
-            Ok(true) => Ok(SignedJwt {
-                typ: self.header.typ,
-                claims: self.unverified_claims,
-                key,
-                input_digest: Fingerprint::of(self.signing_input.as_bytes()),
-            }),
+            Ok(true) => Ok(SignedJwt { typ: self.header.typ, claims: self.unverified_claims, key }),
             Ok(false) | Err(_) => Err(SignatureError::Mismatch),
         }
     }
@@ -151,11 +144,6 @@ impl SignedJwt {
     /// The header's `typ`.
     pub fn typ(&self) -> Option<&str> {
         self.typ.as_deref()
-    }
-
-    /// The digest of what was signed: the same however the signature is spelled.
-    pub const fn input_digest(&self) -> Fingerprint {
-        self.input_digest
     }
 
     /// The key that signed.

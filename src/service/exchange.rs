@@ -11,7 +11,7 @@ use super::identify::{Identified, Unidentified};
 use super::introspect::known_groups;
 use super::snapshot::{Caller, Snapshot};
 use super::subject_cache::{SubjectCache, SubjectEntry};
-use super::tokens::{Own, TokenRef, Tokens};
+use super::tokens::{Own, TokenRef, Tokens, Vetted};
 use super::verify::{Audiences, Refusal};
 use crate::domain::denial::{Denial, DenialReason};
 use crate::domain::exchange::{self, Question};
@@ -170,7 +170,7 @@ impl Exchanger {
             Refusal::Rejected(rejection) => Denial::subject(rejection).into(),
             Refusal::Unavailable(unavailable) => Refused::Unavailable(unavailable),
         })?;
-        let (token, until) = self.read(snapshot, vetted.token.as_ref(), audiences).await?;
+        let (token, until) = self.read(snapshot, &vetted, audiences).await?;
         let entry = Arc::new(SubjectEntry { token, standing: vetted.standing(until) });
         self.subjects.keep(caller, declared, &entry);
         Ok(entry)
@@ -180,26 +180,24 @@ impl Exchanger {
     async fn read(
         &self,
         snapshot: &Snapshot,
-        token: TokenRef<'_>,
+        vetted: &Vetted,
         audiences: Audiences,
     ) -> Result<(SubjectToken, UnixTime), Refused> {
-        let token = match (token, audiences) {
+        let hops = vetted.lineage.hops.clone();
+        let token = match (vetted.token.as_ref(), audiences) {
             (TokenRef::Issued(_), Audiences::IdTokenOf(_)) => {
                 let refused = Rejection::new(Reason::NotAnIdToken).at("iss");
                 return Err(Denial::subject(refused.expected("an Entra ID token")).into());
             }
             (TokenRef::Issued(token), _) => {
-                let token = SubjectToken::of_issued(token.clone(), &snapshot.issuer);
-                return Ok((token, UnixTime::MAX));
+                return Ok((SubjectToken::of_issued(token.clone(), hops), UnixTime::MAX));
             }
             (TokenRef::Entra(token), _) => token,
         };
         let known = known_groups(&*self.parts.groups, token, self.parts.clock.now()).await;
         let groups = known.groups(token);
         let mapped = snapshot.mapping.apply(&facts(token, groups));
-        let client = snapshot.caller_of_app(token.subject.app).map(|one| one.client.id.clone());
-        let read =
-            SubjectToken::of_entra(token, groups, mapped, client).map_err(Denial::subject)?;
+        let read = SubjectToken::of_entra(token, groups, mapped, hops).map_err(Denial::subject)?;
         let for_us = snapshot.is_for_us(token);
         let for_exchange = for_us || matches!(audiences, Audiences::IdTokenOf(_));
         Ok((SubjectToken { for_exchange, ..read }, known.until()))

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use super::snapshot::{Caller, Snapshot};
 use super::tokens::{Own, Token, Tokens};
 use super::verify::{Audiences, Refusal};
-use crate::domain::issued;
-use crate::domain::lineage::Lineage;
 use crate::domain::principal::PrincipalId;
 use crate::domain::rejection::{Reason, Rejection};
 use crate::domain::revocation::Mark;
@@ -101,8 +99,7 @@ impl Revoker {
         if token.client != caller.client.id {
             return Err(NotRevoked::OfAnother);
         }
-        let lineage = token.lineage(&snapshot.issuer);
-        if let Some(own) = lineage.hops.last() {
+        if let Some(own) = vetted.lineage.hops.last() {
             self.own.revocations.revoke(Mark::token(own.id, token.expires)).await?;
         }
         tracing::info!(client = %caller.client.id, jti = token.id, "token revoked");
@@ -148,11 +145,12 @@ impl Revoker {
             }
             Err(refusal) => return Err(refusal.into()),
         };
-        let (lineage, expires): (Lineage, UnixTime) = match &vetted.token {
-            Token::Entra(token) => (issued::root(token, None), token.expires),
-            Token::Issued { token, .. } => (token.lineage(&snapshot.issuer), token.expires),
+        let expires = match &vetted.token {
+            Token::Entra(token) => token.expires,
+            Token::Issued { token, .. } => token.expires,
         };
-        let hop = if whole { lineage.hops.first() } else { lineage.hops.last() };
+        let hops = &vetted.lineage.hops;
+        let hop = if whole { hops.first() } else { hops.last() };
         // The sign-in may live longer than this token, and others came from it.
         let expires =
             if whole { self.clock.now().plus(crate::domain::validate::HORIZON) } else { expires };

@@ -40,6 +40,8 @@ pub struct Own {
 pub struct Vetted {
     /// The token.
     pub token: Token,
+    /// Where it comes from.
+    pub lineage: Lineage,
     /// By what it can be revoked.
     exposures: Box<[Exposure]>,
     epoch: u64,
@@ -129,7 +131,7 @@ impl Tokens {
         if self.own.as_ref().is_some_and(|own| own.revocations.is_revoked(&exposures)) {
             return Err(Rejection::new(Reason::Revoked).into());
         }
-        Ok(Vetted { token, exposures, epoch })
+        Ok(Vetted { token, lineage, exposures, epoch })
     }
 
     async fn jwt(
@@ -145,7 +147,7 @@ impl Tokens {
         }
         let token = self.verifier.verify_read(jwt, &snapshot.tenants, audiences).await?;
         let client = snapshot.caller_of_app(token.subject.app);
-        let lineage = issued::root(&token, client.map(|caller| caller.client.id.clone()));
+        let lineage = issued::root(&token, text, client.map(|caller| caller.client.id.clone()));
         Ok((Token::Entra(Box::new(token)), lineage))
     }
 

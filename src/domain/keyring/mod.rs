@@ -12,6 +12,9 @@ mod tests;
 
 use std::sync::Arc;
 
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+
 pub use ring::{DamagedRing, Ring, UnknownKey};
 
 use crate::protocol::time::{Seconds, UnixTime};
@@ -122,6 +125,21 @@ pub struct KeyStatus {
     /// When its state ends, as far as is known now: when it begins to sign, is due to be followed
     /// by the next, or leaves the ring.
     pub until: UnixTime,
+}
+
+/// One object, as operators read it.
+impl Serialize for KeyStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { entry, until } = self;
+        let mut members = serializer.serialize_struct("KeyStatus", 6)?;
+        members.serialize_field("kid", &*entry.kid)?;
+        members.serialize_field("algorithm", entry.algorithm.as_str())?;
+        members.serialize_field("state", &entry.state.to_string())?;
+        members.serialize_field("created", &entry.created)?;
+        members.serialize_field("since", &entry.since)?;
+        members.serialize_field("until", until)?;
+        members.end()
+    }
 }
 
 /// What became of an order to rotate.

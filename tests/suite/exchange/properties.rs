@@ -153,7 +153,7 @@ proptest! {
                 prop_assert!(ended, "P14: it ends with everything it came from");
                 prop_assert!(mark.forget_at > token.expires, "P14: and is remembered so long");
             }
-            subject = SubjectToken::of_issued(token.clone(), ISSUER);
+            subject = SubjectToken::of_issued(token.clone(), token.lineage(ISSUER).hops);
             issued.push(token);
         }
     }
