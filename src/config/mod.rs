@@ -11,6 +11,7 @@ mod load;
 mod names;
 mod node;
 mod read;
+mod redis;
 mod report;
 mod resources;
 mod rules;
@@ -27,6 +28,9 @@ use std::net::SocketAddr;
 
 pub use expand::{Environment, MAX_FILE_BYTES, SystemEnvironment};
 pub use load::{PlainSecrets, load, read_file};
+pub use redis::{
+    ClientCertificate, Login, Node, Redis, SharedResults, Tls, Topology, WhenUnreachable,
+};
 pub use report::{Problem, Report};
 pub use signing::{KeyFolder, Signing};
 pub use store::{SEALING_KEY_BYTES, SealingKey, SealingKeys};
