@@ -44,7 +44,7 @@ pub fn load(
         let wrong = Wrong::new(format!("larger than {MAX_FILE_BYTES} bytes"));
         return Err(whole_file(origin, wrong));
     }
-    let mut reader = Reader::new(environment, plain);
+    let mut reader = Reader::new(text, environment, plain);
     let config = match node::parse(text) {
         Ok(node) => reader.file(&node).and_then(|file| read(&mut reader, &file)),
         Err((line, wrong)) => {
@@ -78,7 +78,7 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
     let mapping = rules::read(reader, file, &known);
     let key_sets = key_sets(reader, file);
     let store = store::read(reader, file);
-    let signing = signing::read(reader, file, store);
+    let signing = signing::read(reader, file, &store);
     let cache = cache(reader, file);
     let log = log(reader, file);
     Some(Config {
@@ -91,8 +91,10 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
         mapping,
         key_sets: key_sets?,
         signing: signing?,
+        redis: store.redis,
         cache: cache?,
         log: log?,
+        digest: reader.digest(),
     })
 }
 

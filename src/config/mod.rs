@@ -3,6 +3,7 @@
 //! The rest of the program never sees a file, only this. [`load()`] makes it, or says everything
 //! that is wrong with the file at once.
 
+mod address;
 mod clients;
 mod clusters;
 mod exchange;
@@ -16,6 +17,7 @@ mod report;
 mod resources;
 mod rules;
 pub mod schema;
+mod sharing;
 mod signing;
 mod store;
 mod tenants;
@@ -40,6 +42,7 @@ use crate::domain::cluster::Cluster;
 use crate::domain::mapping::Mapping;
 use crate::domain::resource::Resource;
 use crate::domain::tenant::Tenant;
+use crate::protocol::ids::Fingerprint;
 use crate::protocol::time::Seconds;
 
 /// A valid configuration.
@@ -64,10 +67,15 @@ pub struct Config {
     pub key_sets: KeySetRules,
     /// How our own signing keys are kept.
     pub signing: Signing,
+    /// The Redis that replicas share; `None`: they share nothing.
+    pub redis: Option<Redis>,
     /// The bounds of the in-memory cache.
     pub cache: CacheBounds,
     /// What is logged, and how.
     pub log: Log,
+    /// SHA-256 of all that the file says, references replaced: two replicas with the same digest
+    /// decide alike. Secrets are part of it, so it is never shown.
+    pub digest: Fingerprint,
 }
 
 /// The addresses of the listeners.

@@ -8,12 +8,14 @@ use super::node::{Entry, Node, Value};
 use super::report::{Problem, Wrong, nearest};
 use super::schema::{self, Presence};
 use crate::domain::rejection::safe;
+use crate::protocol::ids::Fingerprint;
 
 /// The state of one reading.
 pub(super) struct Reader<'e> {
     environment: &'e dyn Environment,
     plain: PlainSecrets,
     problems: Vec<Problem>,
+    digest: Fingerprint,
 }
 
 /// Where something stands.
@@ -76,8 +78,15 @@ pub(super) fn values<T>(items: Vec<Item<T>>) -> Vec<T> {
 }
 
 impl<'e> Reader<'e> {
-    pub(super) const fn new(environment: &'e dyn Environment, plain: PlainSecrets) -> Self {
-        Self { environment, plain, problems: Vec::new() }
+    /// A reader of the file that says `text`.
+    pub(super) fn new(text: &str, environment: &'e dyn Environment, plain: PlainSecrets) -> Self {
+        let digest = Fingerprint::of(text.as_bytes());
+        Self { environment, plain, problems: Vec::new(), digest }
+    }
+
+    /// The digest of the file and of every text read so far, in this order.
+    pub(super) const fn digest(&self) -> Fingerprint {
+        self.digest
     }
 
     pub(super) fn into_problems(self) -> Vec<Problem> {
@@ -193,7 +202,10 @@ impl<'e> Reader<'e> {
     pub(super) fn text(&mut self, found: &Found<'_>) -> Option<String> {
         let wrong = match &found.node.value {
             Value::Text(text) => match expand(text, self.environment) {
-                Ok(text) => return Some(text),
+                Ok(text) => {
+                    self.add(&text);
+                    return Some(text);
+                }
                 Err(wrong) => wrong,
             },
             Value::Bool(_) | Value::Number(_) => {
@@ -206,6 +218,13 @@ impl<'e> Reader<'e> {
         };
         self.note(&found.place, wrong);
         None
+    }
+
+    /// By its own digest, whose length is fixed: no two rows of texts look like one another, and no
+    /// secret is kept for it.
+    fn add(&mut self, text: &str) {
+        let both = [self.digest, Fingerprint::of(text.as_bytes())].map(|one| one.first::<32>());
+        self.digest = Fingerprint::of(both.as_flattened());
     }
 
     /// A value as `parse` understands it, or its default.

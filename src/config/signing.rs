@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::read::{Reader, Section};
 use super::report::Wrong;
 use super::schema;
-use super::store::{Sealing, SealingKeys};
+use super::store::{SealingKeys, Store};
 use super::values::{duration, exact};
 use crate::domain::keyring::Rules;
 use crate::protocol::time::Seconds;
@@ -28,14 +28,10 @@ pub struct KeyFolder {
     pub sealing: SealingKeys,
 }
 
-/// Reads the section; `sealing` is what `store` says.
-pub(super) fn read(
-    reader: &mut Reader<'_>,
-    file: &Section<'_>,
-    sealing: Sealing,
-) -> Option<Signing> {
+/// Reads the section; `store` is what that section says.
+pub(super) fn read(reader: &mut Reader<'_>, file: &Section<'_>, store: &Store) -> Option<Signing> {
     let section = reader.defaulted(file, "signing", &schema::SIGNING)?;
-    let folder = section.get("folder").map(|_| folder(reader, &section, sealing));
+    let folder = section.get("folder").map(|_| folder(reader, &section, store));
     let rotate = reader
         .amount(&section, "rotate", |text| duration(text, Seconds::hours(1), Seconds::hours(8760)));
     let announce = reader.amount(&section, "announce", |text| {
@@ -54,14 +50,17 @@ pub(super) fn read(
     Some(Signing { folder, rules: Rules { rotate, announce, ..Rules::default() } })
 }
 
-fn folder(reader: &mut Reader<'_>, section: &Section<'_>, sealing: Sealing) -> Option<KeyFolder> {
-    let path = reader.value(section, "folder", absolute);
-    if !sealing.named {
-        let wrong = Wrong::new("needs `store.sealing_key`: keys are never kept unsealed");
-        let hint = "make one with: openssl rand -hex 32";
-        reader.note(&section.place_of("folder"), wrong.hint(hint));
+/// One place only: nobody could tell which of two has the keys that sign.
+fn folder(reader: &mut Reader<'_>, section: &Section<'_>, store: &Store) -> Option<KeyFolder> {
+    let place = section.place_of("folder");
+    if store.shared {
+        let wrong = Wrong::new("beside `store.redis`, which keeps the keys and the revocations");
+        reader.note(&place, wrong.hint("remove one of the two"));
+        return None;
     }
-    Some(KeyFolder { path: path?, sealing: sealing.keys? })
+    let path = reader.value(section, "folder", absolute);
+    let sealing = store.sealing.needed(reader, &place, "keys are never kept unsealed");
+    Some(KeyFolder { path: path?, sealing: sealing? })
 }
 
 /// A relative path would depend on where the process was started.

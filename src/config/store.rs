@@ -1,4 +1,4 @@
-//! `store`: the keys that seal what is kept outside the process.
+//! `store`: what is kept outside the process, and the keys that seal it.
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
@@ -6,12 +6,16 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
-use super::read::{Reader, Section};
+use super::read::{Place, Reader, Section};
+use super::redis::Redis;
 use super::report::Wrong;
-use super::schema;
+use super::{schema, sharing};
 
 /// How many bytes a sealing key has: those of AES-256.
 pub const SEALING_KEY_BYTES: usize = 32;
+
+/// What to do when there is none, or none that is good.
+const MAKE: &str = "make one with: openssl rand -hex 32";
 
 /// Base64 as tools write it, with and without `=` at the end.
 const BASE64: [GeneralPurpose; 2] = [
@@ -41,20 +45,52 @@ pub struct SealingKeys {
     pub previous: Option<SealingKey>,
 }
 
+/// What the file says about what is kept outside the process.
+pub(super) struct Store {
+    /// What seals it.
+    pub(super) sealing: Sealing,
+    /// Whether there is to be a Redis.
+    pub(super) shared: bool,
+    /// The Redis, unless there is none or something is wrong with it.
+    pub(super) redis: Option<Redis>,
+}
+
 /// What the file says about sealing keys.
 pub(super) struct Sealing {
     /// Whether there is to be one.
-    pub(super) named: bool,
+    named: bool,
     /// The keys, unless there are none or something is wrong with them.
-    pub(super) keys: Option<SealingKeys>,
+    keys: Option<SealingKeys>,
 }
 
-/// Reads the sealing keys.
-pub(super) fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Sealing {
+impl Sealing {
+    /// The keys for what stands at `place`, which cannot do without, and `why`.
+    pub(super) fn needed(
+        &self,
+        reader: &mut Reader<'_>,
+        place: &Place,
+        why: &str,
+    ) -> Option<SealingKeys> {
+        if !self.named {
+            let wrong = Wrong::new(format!("needs `store.sealing_key`: {why}"));
+            reader.note(place, wrong.hint(MAKE));
+        }
+        self.keys.clone()
+    }
+}
+
+/// Reads the section.
+pub(super) fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Store {
     let Some(section) = reader.defaulted(file, "store", &schema::STORE) else {
-        return Sealing { named: true, keys: None };
+        let sealing = Sealing { named: true, keys: None };
+        return Store { sealing, shared: false, redis: None };
     };
-    Sealing { named: section.get("sealing_key").is_some(), keys: keys(reader, &section) }
+    let named = section.get("sealing_key").is_some();
+    let sealing = Sealing { named, keys: keys(reader, &section) };
+    let redis = section.get("redis");
+    let shared = redis.is_some();
+    let redis = redis.and_then(|found| sharing::read(reader, &found, &sealing));
+    Store { sealing, shared, redis }
 }
 
 fn keys(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<SealingKeys> {
@@ -86,8 +122,7 @@ fn parse(text: &str) -> Result<SealingKey, Wrong> {
         Some(bytes) if bytes.len() == SEALING_KEY_BYTES => {
             Ok(SealingKey(SecretSlice::from(bytes.to_vec())))
         }
-        _ => Err(Wrong::new("not 32 bytes as 64 hexadecimal digits or in base64")
-            .hint("make one with: openssl rand -hex 32")),
+        _ => Err(Wrong::new("not 32 bytes as 64 hexadecimal digits or in base64").hint(MAKE)),
     }
 }
 

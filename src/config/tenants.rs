@@ -126,7 +126,8 @@ fn graph(
     Some(GraphAccess { client_id: client_id?, client_secret: secret?, endpoint: endpoint? })
 }
 
-fn filled(reader: &mut Reader<'_>, secret: Item<String>) -> Option<SecretString> {
+/// A secret of somebody else's making: all that is known is that it is not empty.
+pub(super) fn filled(reader: &mut Reader<'_>, secret: Item<String>) -> Option<SecretString> {
     if secret.value.trim().is_empty() {
         reader.note(&secret.place, Wrong::new("an empty secret"));
         return None;

@@ -32,8 +32,18 @@ fn misspelt_guid(text: &str) -> bool {
     bare != text && bare.parse::<Guid>().is_ok()
 }
 
-/// A text that is compared exactly with what a token says: printable and without space around it.
+/// A text that is compared exactly with what a token says.
 pub(super) fn exact(text: &str) -> Result<String, Wrong> {
+    let text = printable(text)?;
+    if misspelt_guid(&text) {
+        let wrong = Wrong::new("a GUID that no token spells so");
+        return Err(wrong.hint("write it in lower case, without braces"));
+    }
+    Ok(text)
+}
+
+/// A text that can be printed, without space around it.
+pub(super) fn printable(text: &str) -> Result<String, Wrong> {
     if text.is_empty() {
         return Err(Wrong::new("empty"));
     }
@@ -42,10 +52,6 @@ pub(super) fn exact(text: &str) -> Result<String, Wrong> {
     }
     if text.chars().any(char::is_control) || text.trim() != text {
         return Err(Wrong::new("space at its start or end, or a control character"));
-    }
-    if misspelt_guid(text) {
-        let wrong = Wrong::new("a GUID that no token spells so");
-        return Err(wrong.hint("write it in lower case, without braces"));
     }
     Ok(text.to_owned())
 }

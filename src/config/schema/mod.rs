@@ -3,12 +3,14 @@
 
 mod cluster;
 mod exchange;
+mod redis;
 mod running;
 
 use std::fmt::Write as _;
 
 pub use cluster::{ACCOUNT, CLUSTER};
 pub use exchange::{EXCHANGE, RESOURCE};
+pub use redis::REDIS;
 pub use running::{CACHE, KEY_SETS, LOG, SIGNING, STORE};
 
 use Presence::{Absent, Default, Required};
@@ -90,7 +92,7 @@ const NO_CONDITION: Presence = Absent("no such condition");
 const EMPTY: Presence = Default("[]");
 
 /// Every section, in the order of the page.
-pub static SECTIONS: [&Section; 18] = [
+pub static SECTIONS: [&Section; 19] = [
     &FILE,
     &LISTEN,
     &TENANT,
@@ -107,6 +109,7 @@ pub static SECTIONS: [&Section; 18] = [
     &KEY_SETS,
     &SIGNING,
     &STORE,
+    &REDIS,
     &CACHE,
     &LOG,
 ];
@@ -154,7 +157,12 @@ pub static FILE: Section = Section {
         ),
         key("key_sets", "section", BY_KEY, "When the keys of issuers are fetched."),
         key("signing", "section", BY_KEY, "The keys that sign what this service issues."),
-        key("store", "section", BY_KEY, "How what is kept outside the process is protected."),
+        key(
+            "store",
+            "section",
+            BY_KEY,
+            "What is kept outside the process: what seals it, and what replicas share.",
+        ),
         key("cache", "section", BY_KEY, "The bounds of the cache in memory."),
         key("log", "section", BY_KEY, "What is logged, and how."),
     ],

@@ -36,7 +36,7 @@ pub static SIGNING: Section = Section {
             "folder",
             "absolute path",
             Absent("in memory: new keys at every start, and revocations forgotten"),
-            "The folder that the keys and the revocations are kept in, sealed with `store.sealing_key`, so that both survive a restart. For one replica.",
+            "The folder that the keys and the revocations are kept in, sealed with `store.sealing_key`, so that both survive a restart. For one replica: not beside `store.redis`, which keeps them then.",
         ),
         key(
             "rotate",
@@ -68,6 +68,12 @@ pub static STORE: Section = Section {
             "secret",
             Absent("none"),
             "A key that opens what was sealed with it, and seals nothing: the former `sealing_key`, or the coming one.",
+        ),
+        key(
+            "redis",
+            "section",
+            Absent("replicas share nothing"),
+            "The Redis that replicas share. Needs `sealing_key`.",
         ),
     ],
 };

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::{MAX_FILE_BYTES, PlainSecrets, load};
-use super::{Fixed, GOOD, GRAPH_SECRET, SECRET, read, with};
+use super::{Fixed, GOOD, GRAPH_SECRET, SECRET, SHARED, read, with};
 
 /// Whatever is said names a line, and holds no secret.
 fn presentable(text: &str) {
@@ -73,9 +73,9 @@ fn text_from_the_file_is_escaped() {
     assert!(report.contains(r"a\u{1b}[31m\n\u{202e}: unknown key"), "{report}");
 }
 
-/// One line of the good file, changed.
-fn mutation() -> impl Strategy<Value = String> {
-    let lines = GOOD.lines().count();
+/// One line of a good file, changed.
+fn mutation(good: &'static str) -> impl Strategy<Value = String> {
+    let lines = good.lines().count();
     let junk = prop::sample::select(vec![
         "",
         "~",
@@ -128,7 +128,7 @@ fn mutation() -> impl Strategy<Value = String> {
                     )],
                 }
             };
-        let changed = GOOD.lines().enumerate().flat_map(|(index, line)| {
+        let changed = good.lines().enumerate().flat_map(|(index, line)| {
             if index == at { change(line) } else { vec![line.to_owned()] }
         });
         changed.collect::<Vec<_>>().join("\n")
@@ -139,7 +139,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_mutation_is_good_or_named(text in mutation()) {
+    fn every_mutation_is_good_or_named(text in prop_oneof![mutation(GOOD), mutation(SHARED)]) {
         presentable(&text);
     }
 }

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod hostile;
+mod redis;
 mod refused;
 mod whole;
 
@@ -14,7 +15,7 @@ pub(super) const SECRET: &str = "6a1f0c9e5b7d4832a1c0ffee5eed5eed";
 /// Another one.
 pub(super) const GRAPH_SECRET: &str = "graph~secret.of-the-tenant_0123456789";
 
-/// A file that uses every key.
+/// A file about who may ask what, and how the service runs.
 pub(super) const GOOD: &str = r#"issuer: https://sts.example.com/tessera
 listen:
   public: 127.0.0.1:8080
@@ -72,7 +73,7 @@ log:
   format: human
 "#;
 
-/// A file that uses every key that [`GOOD`] does not: what is issued, and by which keys.
+/// A file about what is issued, and by which keys.
 pub(super) const ISSUING: &str = r"issuer: https://sts.example.com/tessera
 entra:
   - tenant: 72f988bf-86f1-41af-91ab-2d7cd011db47
@@ -135,6 +136,37 @@ store:
   previous_sealing_key: ${file:/run/secrets/old-seal}
 ";
 
+/// A file about what replicas share.
+pub(super) const SHARED: &str = r"issuer: https://sts.example.com/tessera
+entra:
+  - tenant: 72f988bf-86f1-41af-91ab-2d7cd011db47
+    audiences: [api://orders]
+clients:
+  tyk:
+    secret: ${env:TYK_SECRET}
+    introspect: { audiences: [api://orders] }
+signing:
+  rotate: 240h
+store:
+  sealing_key: ${file:/run/secrets/seal}
+  redis:
+    url: rediss://redis-1.internal
+    nodes: [redis-2.internal, redis-3.internal:7000]
+    mode: sentinel
+    master: tokens
+    username: tessera
+    password: ${file:/run/secrets/redis}
+    sentinel_username: watcher
+    sentinel_password: ${env:SHORT}
+    database: 3
+    prefix: tessera-2
+    ca: ${file:/run/tls/ca.pem}
+    certificate: ${file:/run/tls/own.pem}
+    key: ${file:/run/tls/own.key}
+    when_unreachable: deny
+    results: all
+";
+
 /// An environment with two secrets and a few other things.
 pub(super) struct Fixed;
 
@@ -155,6 +187,10 @@ impl Environment for Fixed {
             Some("/run/secrets/graph") => Ok(format!("{GRAPH_SECRET}\n")),
             Some("/run/secrets/seal") => Ok("5eed".repeat(16)),
             Some("/run/secrets/old-seal") => Ok("0ddb".repeat(16)),
+            Some("/run/secrets/redis") => Ok(SECRET.to_owned()),
+            Some("/run/tls/ca.pem" | "/run/tls/own.pem") => Ok(pem("CERTIFICATE", "AAAA")),
+            Some("/run/tls/own.key") => Ok(pem("PRIVATE KEY", SECRET)),
+            Some("/run/tls/locked.key") => Ok(pem("ENCRYPTED PRIVATE KEY", SECRET)),
             Some("/run/jwks") => Ok(JWKS.to_owned()),
             Some("/run/not-jwks") => Ok(format!("{{\"keys\":\"{SECRET}\"}}")),
             Some("/run/private-jwks") => Ok(JWKS.replace("\"x\"", "\"d\":\"AAAA\",\"x\"")),
@@ -167,6 +203,11 @@ impl Environment for Fixed {
 const JWKS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256",
     "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
     "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+
+/// What a PEM file looks like from outside.
+fn pem(label: &str, body: &str) -> String {
+    format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+}
 
 pub(super) fn read(text: &str) -> Result<Config, Report> {
     load(text, "tessera.yaml", &Fixed, PlainSecrets::Refused)

@@ -1,10 +1,14 @@
 //! Good files, and reports about several problems.
 
+use std::path::Path;
+
 use secrecy::ExposeSecret as _;
 
 use super::super::schema::{self, Presence};
-use super::super::{CacheBounds, KeySetRules, LogFormat, LogLevel, PlainSecrets, load, read_file};
-use super::{Fixed, GOOD, GRAPH_SECRET, ISSUING, SECRET, read, with};
+use super::super::{
+    CacheBounds, Environment, KeySetRules, LogFormat, LogLevel, PlainSecrets, load, read_file,
+};
+use super::{Fixed, GOOD, GRAPH_SECRET, ISSUING, SECRET, SHARED, read, with};
 use crate::domain::client::Released;
 use crate::domain::principal::PrincipalType;
 use crate::protocol::time::{Seconds, UnixTime};
@@ -67,6 +71,37 @@ fn what_is_left_out_has_its_default() {
     );
     assert_eq!(config.cache.bytes, CacheBounds::default().bytes);
     assert_eq!((config.log.level, config.log.format), (LogLevel::Info, LogFormat::Json));
+    assert!(config.redis.is_none() && config.signing.folder.is_none());
+}
+
+/// What two variables say.
+struct Pair(&'static str, &'static str);
+
+impl Environment for Pair {
+    fn variable(&self, name: &str) -> Result<String, String> {
+        Ok(if name == "ONE" { self.0 } else { self.1 }.to_owned())
+    }
+
+    fn file(&self, _path: &Path) -> Result<String, String> {
+        Err("no file".to_owned())
+    }
+}
+
+#[test]
+fn the_digest_is_of_all_that_is_said() {
+    let good = with("${file:/run/secrets/graph}", "${env:ONE}")
+        .replace("[api://shop]", "[\"${env:ONE}\", \"${env:TWO}\"]");
+    let digest = |text: &str, pair: Pair| {
+        load(text, "tessera.yaml", &pair, PlainSecrets::Allowed).unwrap().digest
+    };
+    let good = good.replace("${env:TYK_SECRET}", SECRET);
+    let first = digest(&good, Pair("ab", "c"));
+    assert_eq!(first, digest(&good, Pair("ab", "c")));
+    assert_ne!(first, digest(&good, Pair("ab", "d")), "another value");
+    assert_ne!(first, digest(&good, Pair("a", "bc")), "the same letters, cut elsewhere");
+    assert_ne!(first, digest(&good, Pair("c", "ab")), "another order");
+    let other = good.replace("level: debug", "level: info");
+    assert_ne!(first, digest(&other, Pair("ab", "c")), "another text");
 }
 
 #[test]
@@ -74,7 +109,8 @@ fn the_good_files_use_every_key_there_is() {
     let keys = schema::SECTIONS.iter().flat_map(|section| section.keys);
     for key in keys {
         let named = format!("{}:", key.name);
-        assert!(GOOD.contains(&named) || ISSUING.contains(&named), "{}", key.name);
+        let files = [GOOD, ISSUING, SHARED];
+        assert!(files.iter().any(|file| file.contains(&named)), "{}", key.name);
     }
     let required = schema::SECTIONS.iter().flat_map(|section| section.keys);
     assert!(required.filter(|key| key.presence == Presence::Required).count() > 8);
@@ -138,7 +174,8 @@ tessera.yaml:14: mapping[0].when: no condition: the rule would grant to everybod
 tessera.yaml:15: mapping[0].grant: the rule grants nothing; name at least one policy, scope or role
 tessera.yaml:17: log.level: not one of `error`, `warn`, `info`, `debug`; did you mean `info`?
 tessera.yaml:18: log.level: the same key stands in line 17 already
-tessera.yaml:20: store.redis: unknown key; known keys: sealing_key, previous_sealing_key";
+tessera.yaml:20: store.redis: expected a mapping, found text
+tessera.yaml:20: store.redis: needs `store.sealing_key`: what Redis holds is always sealed; make one with: openssl rand -hex 32";
     assert_eq!(said, expected);
 }
 
