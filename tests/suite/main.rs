@@ -19,6 +19,7 @@ mod metrics;
 mod outages;
 mod properties;
 mod reasons;
+mod redis_harness;
 mod signed_answers;
 mod signing_keys;
 mod support;

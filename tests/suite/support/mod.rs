@@ -1,6 +1,8 @@
 //! A whole tessera on loopback sockets, beside an Entra look-alike, with a clock set by hand.
 
 mod http;
+pub(crate) mod proxy;
+pub(crate) mod redis;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
