@@ -7,7 +7,7 @@ CARGO := $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 help:
 	@echo 'make run    everything on this machine: service, Entra look-alike, sample configuration'
 	@echo 'make test   install what the tests need, then formatting, lints, tests and documentation'
-	@echo 'make bench  the load test: takes some minutes, writes loadtest/report.md'
+	@echo 'make bench  the load test: takes some minutes, writes loadtest/report.md, replicas.md'
 
 run: tools
 	$(CARGO) run --release --locked -- dev
@@ -38,6 +38,6 @@ unit:
 docs:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
 
-bench: tools
+bench: test-tools
 	$(CARGO) build --release --locked
 	$(CARGO) run --release --locked --manifest-path loadtest/Cargo.toml

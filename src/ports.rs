@@ -1,6 +1,7 @@
 //! What the services need from outside, as traits; `adapters` provides it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use crate::domain::principal::{PrincipalId, PrincipalType};
 use crate::domain::revocation::Mark;
 use crate::protocol::ids::{ClientId, Fingerprint};
 use crate::protocol::jwk::KeySet;
-use crate::protocol::time::UnixTime;
+use crate::protocol::time::{Seconds, UnixTime};
 
 /// Something we depend on did not answer, so the truth is not known: 503, never a guess (INT-28).
 #[derive(Clone, Debug, thiserror::Error)]
@@ -147,10 +148,25 @@ pub struct Membership {
 }
 
 /// Remembers what may be used once.
+#[async_trait]
 pub trait ReplayGuard: Send + Sync + std::fmt::Debug {
     /// Whether `id` is used by `client` for the first time; it is remembered until `expires`.
     /// `false` also when nothing more can be remembered: then nobody can be sure.
-    fn first_use(&self, client: &ClientId, id: &str, expires: UnixTime) -> bool;
+    async fn first_use(
+        &self,
+        client: &ClientId,
+        id: &str,
+        expires: UnixTime,
+    ) -> Result<bool, Unavailable>;
+}
+
+/// How far a revocation reaches when it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// To every replica, within the promised time.
+    Everywhere,
+    /// To this one; to the others as soon as they can be told.
+    HereForNow,
 }
 
 /// What was revoked.
@@ -160,11 +176,14 @@ pub trait Revocations: Send + Sync + std::fmt::Debug {
     /// Never waits.
     fn epoch(&self) -> u64;
 
+    /// Whether enough is known to decide by. Never waits.
+    fn known(&self) -> Result<(), Unavailable>;
+
     /// Whether any of `exposures` is revoked. Never waits.
     fn is_revoked(&self, exposures: &[Exposure]) -> bool;
 
-    /// Revokes. From the answer on, nothing that the mark ends is good here.
-    async fn revoke(&self, mark: Mark) -> Result<(), Unavailable>;
+    /// Revokes. From the answer on, whatever it is, nothing that the mark ends is good here.
+    async fn revoke(&self, mark: Mark) -> Result<Reach, Unavailable>;
 }
 
 /// What is behind opaque tokens, kept under the digest of each: whoever sees the digests has no
@@ -181,6 +200,61 @@ pub trait OpaqueTokens: Send + Sync + std::fmt::Debug {
 
     /// What is kept under `id`.
     async fn find(&self, id: Fingerprint) -> Result<Option<Bytes>, Unavailable>;
+}
+
+/// How a replica stands to the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum StoreState {
+    /// It has not yet read what the others know.
+    Joining,
+    /// It knows what the others know.
+    Current,
+    /// It may not know what the others learnt lately.
+    Behind,
+}
+
+/// How what replicas share is doing.
+#[derive(Clone, Debug)]
+pub struct StoreStatus {
+    /// How this replica stands to the others.
+    pub state: StoreState,
+    /// Whether there is a connection.
+    pub connected: bool,
+    /// What the configuration says about outages.
+    pub policy: &'static str,
+    /// Whether decisions are made now.
+    pub decides: bool,
+    /// How long ago it was proved that nothing was missed; `None`: never yet.
+    pub proof_age: Option<Duration>,
+    /// Revocations that the others were not told yet.
+    pub waiting: usize,
+    /// How often everything was read.
+    pub synchronisations: u64,
+    /// Commands that were answered.
+    pub answered: u64,
+    /// Commands that were not.
+    pub failed: u64,
+    /// How long the answered ones took, in all.
+    pub took: Duration,
+    /// Why there is no connection.
+    pub last_error: Option<String>,
+}
+
+/// What replicas share.
+pub trait SharedStore: Send + Sync + std::fmt::Debug {
+    /// How it is doing. Never waits.
+    fn status(&self) -> StoreStatus;
+}
+
+/// Prepared answers, as replicas share them.
+#[async_trait]
+pub trait SharedAnswers: Send + Sync + std::fmt::Debug {
+    /// What is kept under `name`; nothing, too, when that cannot be known.
+    async fn find(&self, name: &str) -> Option<Bytes>;
+
+    /// Keeps `record` under `name` for `life`. Never waits.
+    fn keep(&self, name: &str, record: Vec<u8>, life: Seconds);
 }
 
 /// Where unguessable bytes come from.
@@ -217,8 +291,11 @@ pub trait Signer: Send + Sync + std::fmt::Debug {
         claims: &[u8],
     ) -> Result<String, Unavailable>;
 
-    /// The public keys now. Never waits.
+    /// The public keys now; none while it is not known what they are. Never waits.
     fn public_keys(&self) -> Arc<PublicKeys>;
+
+    /// Looks whether another replica has made a key that is not known here.
+    async fn look_again(&self);
 }
 
 /// The keys of a [`Signer`], for operators.

@@ -7,6 +7,7 @@ pub mod http_client;
 pub mod issuer_keys;
 pub mod opaque_tokens;
 pub mod random;
+pub mod redis;
 pub mod replay;
 pub mod revocations;
 pub mod sealed;

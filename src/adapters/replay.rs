@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::ports::{Clock, ReplayGuard};
+use async_trait::async_trait;
+
+use crate::ports::{Clock, ReplayGuard, Unavailable};
 use crate::protocol::ids::{ClientId, Fingerprint};
 use crate::protocol::time::UnixTime;
 
@@ -50,15 +52,22 @@ impl MemoryReplayGuard {
     }
 }
 
+#[async_trait]
 impl ReplayGuard for MemoryReplayGuard {
-    fn first_use(&self, client: &ClientId, id: &str, expires: UnixTime) -> bool {
+    async fn first_use(
+        &self,
+        client: &ClientId,
+        id: &str,
+        expires: UnixTime,
+    ) -> Result<bool, Unavailable> {
         let now = self.clock.now();
         let used = Use::new(client, id);
         // A panic could at worst leave an entry that is never forgotten.
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory.forget_before(now);
         // What has expired could not be remembered, and would be new for ever.
-        expires >= now && memory.has_room(self.bounds, used) && memory.remember(used, expires)
+        let fits = expires >= now && memory.has_room(self.bounds, used);
+        Ok(fits && memory.remember(used, expires))
     }
 }
 
@@ -123,34 +132,37 @@ mod tests {
         name.parse().unwrap()
     }
 
-    #[test]
-    fn what_was_used_is_refused_until_it_has_expired() {
+    #[tokio::test]
+    async fn what_was_used_is_refused_until_it_has_expired() {
         let (clock, guard) = guard(10, 10);
         let (a, b) = (client("a"), client("b"));
-        assert!(guard.first_use(&a, "1", at(160)));
-        assert!(!guard.first_use(&a, "1", at(160)), "A209");
-        assert!(!guard.first_use(&a, "1", at(999)), "A209: another expiry is no other use");
-        assert!(guard.first_use(&b, "1", at(160)), "each client has its own names");
+        assert!(guard.first_use(&a, "1", at(160)).await.unwrap());
+        assert!(!guard.first_use(&a, "1", at(160)).await.unwrap(), "A209");
+        assert!(
+            !guard.first_use(&a, "1", at(999)).await.unwrap(),
+            "A209: another expiry is no other use"
+        );
+        assert!(guard.first_use(&b, "1", at(160)).await.unwrap(), "each client has its own names");
         clock.set(at(160));
-        assert!(!guard.first_use(&a, "1", at(160)), "still in its last second");
+        assert!(!guard.first_use(&a, "1", at(160)).await.unwrap(), "still in its last second");
         clock.set(at(161));
-        assert!(guard.first_use(&a, "1", at(200)));
-        assert!(!guard.first_use(&a, "old", at(160)), "expired before it was shown");
+        assert!(guard.first_use(&a, "1", at(200)).await.unwrap());
+        assert!(!guard.first_use(&a, "old", at(160)).await.unwrap(), "expired before it was shown");
     }
 
-    #[test]
-    fn a_full_memory_is_sure_of_nothing() {
+    #[tokio::test]
+    async fn a_full_memory_is_sure_of_nothing() {
         let (clock, guard) = guard(3, 2);
         let (a, b) = (client("a"), client("b"));
-        assert!(guard.first_use(&a, "1", at(110)));
-        assert!(guard.first_use(&a, "2", at(120)));
-        assert!(!guard.first_use(&a, "3", at(120)), "the share of one client");
-        assert!(guard.first_use(&b, "1", at(120)));
-        assert!(!guard.first_use(&b, "2", at(120)), "the whole");
+        assert!(guard.first_use(&a, "1", at(110)).await.unwrap());
+        assert!(guard.first_use(&a, "2", at(120)).await.unwrap());
+        assert!(!guard.first_use(&a, "3", at(120)).await.unwrap(), "the share of one client");
+        assert!(guard.first_use(&b, "1", at(120)).await.unwrap());
+        assert!(!guard.first_use(&b, "2", at(120)).await.unwrap(), "the whole");
         clock.set(at(111));
-        assert!(guard.first_use(&a, "3", at(120)), "room is made by time alone");
+        assert!(guard.first_use(&a, "3", at(120)).await.unwrap(), "room is made by time alone");
         clock.set(at(121));
-        guard.first_use(&b, "9", at(130));
+        guard.first_use(&b, "9", at(130)).await.unwrap();
         let memory = guard.memory.lock().unwrap();
         assert_eq!(memory.uses.len(), 1);
         assert_eq!((memory.by_expiry.len(), memory.per_client.len()), (1, 1));

@@ -12,7 +12,7 @@ use super::sealed::{self, SealedError};
 use crate::config::KeyFolder;
 use crate::domain::lineage::{Exposure, MarkKey};
 use crate::domain::revocation::Mark;
-use crate::ports::{Clock, Dependency, Revocations, Unavailable};
+use crate::ports::{Clock, Dependency, Reach, Revocations, Unavailable};
 use crate::protocol::time::UnixTime;
 
 /// Most marks that are kept; about 100 MB. One more is refused, never forgotten.
@@ -55,6 +55,44 @@ impl MemoryRevocations {
         Ok(Self { clock, marks: RwLock::new(marks), epoch, file: Some(Arc::new(file)) })
     }
 
+    /// Takes in marks that are kept elsewhere already; gives how many of them said anything new.
+    pub(super) fn absorb(&self, found: &[Mark]) -> Result<usize, Unavailable> {
+        let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        marks.forget_before(now);
+        let (mut new, mut full) = (0_usize, Ok(()));
+        for mark in found.iter().filter(|mark| mark.forget_at >= now) {
+            if marks.has(mark) {
+                continue;
+            }
+            match marks.make_room_for(mark) {
+                Ok(()) => {
+                    marks.add(*mark);
+                    new = new.saturating_add(1);
+                }
+                Err(error) => full = Err(error),
+            }
+        }
+        drop(marks);
+        if new > 0 {
+            // After the marks: whoever sees the new number sees them.
+            self.epoch.fetch_add(1, Ordering::AcqRel);
+        }
+        full.map(|()| new)
+    }
+
+    /// Whether it is known that `mark` was revoked.
+    pub(super) fn says(&self, mark: &Mark) -> bool {
+        self.marks.read().unwrap_or_else(PoisonError::into_inner).has(mark)
+    }
+
+    /// Every mark that can still end something.
+    pub(super) fn living(&self) -> Vec<Mark> {
+        let now = self.clock.now();
+        let marks = self.marks.read().unwrap_or_else(PoisonError::into_inner);
+        marks.by_key.values().filter(|mark| mark.forget_at >= now).copied().collect()
+    }
+
     /// Keeps the mark before anybody is told that it holds.
     async fn write(&self, mark: Mark) -> Result<(), Unavailable> {
         let Some(file) = self.file.clone() else { return Ok(()) };
@@ -83,19 +121,14 @@ impl Revocations for MemoryRevocations {
         exposures.iter().any(ends)
     }
 
-    async fn revoke(&self, mark: Mark) -> Result<(), Unavailable> {
-        self.write(mark).await?;
-        let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
-        marks.forget_before(self.clock.now());
-        if marks.by_key.len() >= MAX_MARKS && !marks.by_key.contains_key(&mark.key) {
-            let detail = format!("there are {MAX_MARKS} revocations already");
-            return Err(Unavailable { dependency: Dependency::Store, detail });
-        }
-        marks.add(mark);
-        drop(marks);
-        // After the mark: whoever sees the new number sees the mark.
-        self.epoch.fetch_add(1, Ordering::AcqRel);
+    fn known(&self) -> Result<(), Unavailable> {
         Ok(())
+    }
+
+    async fn revoke(&self, mark: Mark) -> Result<Reach, Unavailable> {
+        self.write(mark).await?;
+        self.absorb(&[mark])?;
+        Ok(Reach::Everywhere)
     }
 }
 
@@ -158,6 +191,19 @@ impl MarkFile {
 }
 
 impl Marks {
+    /// Whether `mark` says nothing new.
+    fn has(&self, mark: &Mark) -> bool {
+        self.by_key.get(&mark.key).is_some_and(|known| known.and(*mark) == *known)
+    }
+
+    fn make_room_for(&self, mark: &Mark) -> Result<(), Unavailable> {
+        if self.by_key.len() < MAX_MARKS || self.by_key.contains_key(&mark.key) {
+            return Ok(());
+        }
+        let detail = format!("there are {MAX_MARKS} revocations already");
+        Err(Unavailable { dependency: Dependency::Store, detail })
+    }
+
     fn add(&mut self, mark: Mark) {
         let both = self.by_key.get(&mark.key).map_or(mark, |known| known.and(mark));
         self.by_key.insert(mark.key, both);

@@ -1,5 +1,6 @@
 //! Puts the pieces together, starts them and stops them.
 
+mod kept;
 mod parts;
 
 use std::future::Future;
@@ -17,11 +18,13 @@ use tracing_actix_web::TracingLogger;
 
 use crate::adapters::http_client::HttpSetupError;
 use crate::adapters::issuer_keys::KeySets;
+use crate::adapters::redis::NotSealable;
 use crate::adapters::sealed::SealedError;
 use crate::adapters::signing::{RingError, SigningKeys};
 use crate::config::Config;
 use crate::edge::{RequestSpan, admin, public};
 use crate::ports::Clock;
+use kept::Following;
 use parts::Parts;
 pub use parts::{Outside, rehearsing};
 
@@ -57,6 +60,9 @@ pub enum StartError {
     /// What was revoked cannot be read.
     #[error("revocations: {0}")]
     Revocations(#[from] SealedError),
+    /// What replicas share cannot be sealed.
+    #[error(transparent)]
+    Sealing(#[from] NotSealable),
     /// There is no key to sign answers with.
     #[error("signing keys: {0}")]
     Signer(#[from] RingError),
@@ -71,6 +77,7 @@ pub struct App {
     servers: [Server; 2],
     keys: Arc<KeySets>,
     signing: Arc<SigningKeys>,
+    following: Option<Following>,
     tasks: TaskTracker,
 }
 
@@ -85,9 +92,7 @@ impl App {
     /// Opens the listeners of `config`. To be called in the runtime that will run the service.
     pub fn bind(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let tasks = TaskTracker::new();
-        let outside = Outside::new(config, clock, &tasks)?;
-        let keys = Arc::clone(&outside.keys);
-        let Parts { public, admin, signing } = Parts::new(config, outside)?;
+        let Parts { public, admin, signing, keys, following } = Parts::new(config, clock, &tasks)?;
         let public_server = HttpServer::new(move || {
             Routes::new()
                 .app_data(public.clone())
@@ -120,18 +125,22 @@ impl App {
             servers: [public_server.run(), admin_server.run()],
             keys,
             signing,
+            following,
             tasks,
         })
     }
 
     /// Answers until `stop`, then finishes what it began. Fails when a listener breaks.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { public, admin, servers, keys, signing, tasks } = self;
+        let Self { public, admin, servers, keys, signing, following, tasks } = self;
         let [public_server, admin_server] = servers;
         tracing::info!(%public, %admin, version = env!("CARGO_PKG_VERSION"), "started");
         let stopped = CancellationToken::new();
         drop(tasks.spawn(stopped.clone().run_until_cancelled_owned(refresh(keys))));
         drop(tasks.spawn(tend(signing, stopped.clone())));
+        if let Some(following) = following {
+            following.start(&tasks, &stopped);
+        }
         let handles = [public_server.handle(), admin_server.handle()];
         let servers = async { tokio::try_join!(public_server, admin_server).map(drop) };
         tokio::pin!(servers);

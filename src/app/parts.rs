@@ -8,16 +8,14 @@ use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 use super::StartError;
+use super::kept::{Following, Kept};
 use crate::adapters::background::Background;
 use crate::adapters::graph::GraphGroups;
 use crate::adapters::http_client::{HttpClient, HttpSetupError};
 use crate::adapters::issuer_keys::KeySets;
-use crate::adapters::opaque_tokens::MemoryOpaqueTokens;
 use crate::adapters::random::SystemRandom;
-use crate::adapters::replay::MemoryReplayGuard;
-use crate::adapters::revocations::MemoryRevocations;
+use crate::adapters::redis::{Replica, Store};
 use crate::adapters::signing::{SharedKeys, SigningKeys};
-use crate::adapters::throttle::FailureThrottle;
 use crate::config::{Config, Signing};
 use crate::edge::admin::Admin;
 use crate::edge::public::Public;
@@ -26,6 +24,7 @@ use crate::service::authenticate::{Authenticator, BearerCache};
 use crate::service::exchange::{self, Exchanger};
 use crate::service::introspect::{self, Introspector};
 use crate::service::revoke::Revoker;
+use crate::service::shared_answers::Answers;
 use crate::service::snapshot::Snapshot;
 use crate::service::tokens::{Own, Tokens};
 use crate::service::verdict_cache::VerdictCache;
@@ -44,17 +43,24 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Connects nothing yet. Fetches run on the present runtime, registered with `tasks`.
+    /// Connects nothing yet. What is learnt is shared in `store`, if there is one. Fetches run on
+    /// the present runtime, registered with `tasks`.
     pub fn new(
         config: &Config,
+        store: Option<&Arc<Store>>,
         clock: Arc<dyn Clock>,
         tasks: &TaskTracker,
     ) -> Result<Self, HttpSetupError> {
         let http = HttpClient::new()?;
         let background = Background::new(tasks.clone(), Handle::current());
         let (tenants, clusters, rules) = (&config.tenants, &config.clusters, config.key_sets);
-        let groups = GraphGroups::new(tenants, &http, Arc::clone(&clock), background.clone());
+        let (time, its) = (Arc::clone(&clock), background.clone());
+        let groups = GraphGroups::new(tenants, &http, store, time, its);
         let keys = KeySets::new((tenants, clusters), rules, http, Arc::clone(&clock), background);
+        let keys = match store {
+            Some(store) => keys.shared(store),
+            None => keys,
+        };
         Ok(Self { keys: Arc::new(keys), groups: Arc::new(groups), clock })
     }
 
@@ -72,9 +78,8 @@ pub fn rehearsing(
     clock: Arc<dyn Clock>,
     tasks: &TaskTracker,
 ) -> Result<Arc<Exchanger>, StartError> {
-    let beside = Config { signing: Signing::default(), ..config.clone() };
-    let outside = Outside::new(&beside, clock, tasks)?;
-    let Parts { public, .. } = Parts::new(&beside, outside)?;
+    let beside = Config { signing: Signing::default(), redis: None, ..config.clone() };
+    let Parts { public, .. } = Parts::new(&beside, clock, tasks)?;
     Ok(Arc::clone(&public.exchanger))
 }
 
@@ -87,38 +92,57 @@ pub(super) struct Parts {
     pub(super) admin: Data<Admin>,
     /// What has to be tended.
     pub(super) signing: Arc<SigningKeys>,
+    /// The same.
+    pub(super) keys: Arc<KeySets>,
+    /// What follows other replicas, if there are any.
+    pub(super) following: Option<Following>,
 }
 
 impl Parts {
-    pub(super) fn new(config: &Config, outside: Outside) -> Result<Self, StartError> {
+    /// To be called in the runtime that will run the service.
+    pub(super) fn new(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        tasks: &TaskTracker,
+    ) -> Result<Self, StartError> {
+        let replica = config.redis.as_ref().map(|redis| Replica::new(redis, &clock)).transpose()?;
+        let store = replica.as_ref().map(|replica| &replica.store);
+        let outside = Outside::new(config, store, clock, tasks)?;
         let verifier = Arc::new(outside.verifier());
         let Outside { keys, groups, clock } = outside;
+        let kept = match replica {
+            Some(replica) => {
+                let background = Background::new(tasks.clone(), Handle::current());
+                Kept::shared(config, replica, (&keys, background), &clock)?
+            }
+            None => Kept::here(config, &clock)?,
+        };
+        let Kept { signing, opaque, revocations, replay, throttle, answers, others, following } =
+            kept;
         let groups: Arc<dyn GroupDirectory> = groups;
-        let signing = Arc::new(SigningKeys::start(&config.signing, Arc::clone(&clock))?);
         let shared = Arc::new(SharedKeys(Arc::clone(&signing)));
         let signer: Arc<dyn Signer> = Arc::<SharedKeys>::clone(&shared);
-        let own = Own {
-            signer: Arc::clone(&signer),
-            opaque: Arc::new(MemoryOpaqueTokens::new(Arc::clone(&clock))),
-            revocations: Arc::new(MemoryRevocations::kept_in(
-                config.signing.folder.as_ref(),
-                Arc::clone(&clock),
-            )?),
-        };
+        let own = Own { signer: Arc::clone(&signer), opaque, revocations };
         let tokens = Arc::new(Tokens::new(verifier, Some(own.clone()), Arc::clone(&clock)));
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::of(config)));
-        let metrics = Arc::new(Metrics::new()?);
+        let metrics = Arc::new(Metrics::new(others.is_some())?);
         let introspector = Arc::new(Introspector::new(introspect::Parts {
             tokens: Arc::clone(&tokens),
             groups: Arc::clone(&groups),
             own: own.clone(),
             clock: Arc::clone(&clock),
             cache: VerdictCache::new(config.cache.bytes, Arc::clone(&own.revocations)),
+            shared: answers.map(|shared| Answers {
+                shared,
+                keys: Arc::<KeySets>::clone(&keys),
+                own: own.clone(),
+                clock: Arc::clone(&clock),
+            }),
         }));
         let authenticator = Arc::new(Authenticator {
             tokens: Arc::clone(&tokens),
-            throttle: Arc::new(FailureThrottle::new(Arc::clone(&clock))),
-            replay: Arc::new(MemoryReplayGuard::new(Arc::clone(&clock))),
+            throttle,
+            replay,
             clock: Arc::clone(&clock),
             bearers: BearerCache::new(Arc::clone(&own.revocations)),
         });
@@ -144,7 +168,8 @@ impl Parts {
             snapshot,
             tokens,
             groups,
-            keys,
+            keys: Arc::<KeySets>::clone(&keys),
+            others,
             clock,
             introspector,
             exchanger,
@@ -152,6 +177,7 @@ impl Parts {
             ring: shared,
             metrics,
         };
-        Ok(Self { public: Data::new(public), admin: Data::new(admin), signing })
+        let (public, admin) = (Data::new(public), Data::new(admin));
+        Ok(Self { public, admin, signing, keys, following })
     }
 }

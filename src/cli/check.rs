@@ -10,16 +10,17 @@ use super::output::say;
 use super::stop::runtime;
 use super::{Answer, ConfigFile, Failure, load};
 use crate::adapters::clock::SystemClock;
+use crate::adapters::redis::Replica;
 use crate::app::Outside;
 use crate::config::Config;
 use crate::domain::cluster::KeySource;
-use crate::ports::{FetchReason, IssuerKeys as _, Unavailable};
+use crate::ports::{Clock, FetchReason, IssuerKeys as _, Unavailable};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     file: ConfigFile,
-    /// Also ask every tenant for its discovery document and keys, and Graph for access
+    /// Also ask every tenant for its discovery document and keys, Graph for access, and Redis
     #[arg(long)]
     online: bool,
 }
@@ -50,7 +51,7 @@ fn count(number: usize, thing: &str) -> String {
 
 /// Asks for everything that the service will need, and reports each answer.
 async fn online(config: &Config) -> anyhow::Result<Answer> {
-    let outside = Outside::new(config, Arc::new(SystemClock::new()), &TaskTracker::new())
+    let outside = Outside::new(config, None, Arc::new(SystemClock::new()), &TaskTracker::new())
         .context("cannot make the HTTP client")?;
     let mut answer = Answer::Yes;
     let mut report = |what: String, outcome: Result<String, Unavailable>| match outcome {
@@ -74,6 +75,11 @@ async fn online(config: &Config) -> anyhow::Result<Answer> {
     for tenant in outside.groups.tenants().collect::<Vec<_>>() {
         let found = outside.groups.check(tenant).await.map(|()| "access granted".to_owned());
         report(format!("graph of tenant {tenant}"), found);
+    }
+    if let Some(redis) = &config.redis {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let replica = Replica::new(redis, &clock).context("cannot seal")?;
+        report("redis".to_owned(), replica.check().await.map(str::to_owned));
     }
     Ok(answer)
 }

@@ -118,7 +118,7 @@ async fn ask(
     token: &str,
 ) -> anyhow::Result<Explanation> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let outside = Outside::new(config, Arc::clone(&clock), &TaskTracker::new())?;
+    let outside = Outside::new(config, None, Arc::clone(&clock), &TaskTracker::new())?;
     let tokens = Tokens::new(Arc::new(outside.verifier()), None, Arc::clone(&clock));
     explain(&tokens, &*outside.groups, &*clock, (snapshot, caller), token)
         .await

@@ -1,15 +1,21 @@
-//! `tessera keys`: the keys that sign what the service issues, in the folder they are kept in.
+//! `tessera keys`: the keys that sign what the service issues, in the folder or the Redis that they
+//! are kept in.
 
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
+use tokio::runtime::Runtime;
 
 use super::output::say;
+use super::stop::runtime;
 use super::{Answer, ConfigFile, Failure, load};
 use crate::adapters::clock::SystemClock;
+use crate::adapters::redis::Replica;
 use crate::adapters::signing::{RingError, SigningKeys};
+use crate::config::{Redis, Signing};
 use crate::domain::keyring::{KeyStatus, Rotation, SigningAlgorithm};
+use crate::ports::Clock;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -54,24 +60,46 @@ fn algorithm(name: &str) -> Result<SigningAlgorithm, String> {
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     match &arguments.order {
         Order::List { file, json } => {
-            list(&open(file)?, *json);
+            list(&open(file)?.keys, *json);
             Ok(Answer::Yes)
         }
-        Order::Rotate { file, algorithm } => rotate(&open(file)?, *algorithm),
-        Order::Retire { file, kid } => retire(&open(file)?, kid),
+        Order::Rotate { file, algorithm } => rotate(&open(file)?.keys, *algorithm),
+        Order::Retire { file, kid } => retire(&open(file)?.keys, kid),
     }
 }
 
+/// The keys, and what they need to be reached.
+struct Opened {
+    keys: SigningKeys,
+    /// Keeps the connection to Redis going.
+    _runtime: Option<Runtime>,
+}
+
 /// A running service takes up what is changed here within a second or so.
-fn open(file: &ConfigFile) -> Result<SigningKeys, Failure> {
+fn open(file: &ConfigFile) -> Result<Opened, Failure> {
     let config = load::config(&file.config)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    if let Some(redis) = &config.redis {
+        return Ok(of_replicas(&config.signing, redis, clock)?);
+    }
     if config.signing.folder.is_none() {
-        let why = "there is no `signing.folder`: the keys live in the memory of the service; ask it \
-                   at its admin listener (GET /keys, POST /keys/rotate, POST /keys/retire)";
+        let why = "there is neither `signing.folder` nor `store.redis`: the keys live in the memory \
+                   of the service; ask it at its admin listener (GET /keys, POST /keys/rotate, POST \
+                   /keys/retire)";
         return Err(Failure::Usage(why.to_owned()));
     }
-    let clock = Arc::new(SystemClock::new());
-    Ok(SigningKeys::start(&config.signing, clock).map_err(anyhow::Error::from)?)
+    let keys = SigningKeys::start(&config.signing, clock).map_err(anyhow::Error::from)?;
+    Ok(Opened { keys, _runtime: None })
+}
+
+/// The keys that all replicas share.
+fn of_replicas(signing: &Signing, redis: &Redis, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
+    let runtime = runtime()?;
+    let replica = Replica::new(redis, &clock)?;
+    runtime.block_on(replica.connect())?;
+    let keys = SigningKeys::shared(signing, &replica, runtime.handle().clone(), clock)?;
+    keys.take_up()?;
+    Ok(Opened { keys, _runtime: Some(runtime) })
 }
 
 fn list(keys: &SigningKeys, as_json: bool) {

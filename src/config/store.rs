@@ -30,6 +30,11 @@ const LENIENT: GeneralPurposeConfig =
 pub struct SealingKey(SecretSlice<u8>);
 
 impl SealingKey {
+    /// A key of these bytes.
+    pub fn from_bytes(bytes: [u8; SEALING_KEY_BYTES]) -> Self {
+        Self(SecretSlice::from(bytes.to_vec()))
+    }
+
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         self.0.expose_secret()

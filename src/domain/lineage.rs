@@ -93,7 +93,7 @@ pub struct Lineage {
 
 /// One thing by which a token can be revoked: it ends when the key is marked up to a moment not
 /// before `issued_at`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Exposure {
     /// What would be marked.
     pub key: MarkKey,

@@ -37,7 +37,18 @@ pub struct GraphAccess {
 }
 
 /// The `ver` claim: one tenant issues both kinds, by the API's registration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 pub enum TokenVersion {
     /// `"1.0"`
     #[strum(serialize = "1.0")]

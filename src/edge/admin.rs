@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use super::problem::Problem;
 use super::revocations::revocations;
 use super::{answer, body, keys, token};
-use crate::ports::{Clock, GroupDirectory, IssuerKeys, IssuerStatus, KeyRing, ready};
+use crate::ports::{
+    Clock, GroupDirectory, IssuerKeys, IssuerStatus, KeyRing, SharedStore, StoreStatus, ready,
+};
 use crate::protocol::params::Form;
 use crate::protocol::time::UnixTime;
 use crate::service::exchange::Exchanger;
@@ -23,7 +25,7 @@ use crate::service::rehearse::rehearse;
 use crate::service::revoke::Revoker;
 use crate::service::snapshot::Snapshot;
 use crate::service::tokens::Tokens;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, Readings};
 
 /// What the handlers of this listener work with.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub struct Admin {
     pub groups: Arc<dyn GroupDirectory>,
     /// The key sets.
     pub keys: Arc<dyn IssuerKeys>,
+    /// What replicas share, if they do.
+    pub others: Option<Arc<dyn SharedStore>>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Whose cache is measured.
@@ -71,14 +75,32 @@ async fn livez(request: HttpRequest) -> HttpResponse {
     told(&request, StatusCode::OK, &json!({ "status": "alive" }))
 }
 
-/// Whether tokens of every configured tenant can be answered for.
+/// Whether tokens of every configured tenant can be answered for. An outage of what replicas share
+/// makes none of them unready, unless nothing may be answered without it.
 async fn readyz(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
     let issuers = admin.keys.status(admin.clock.now());
-    let ready = ready(&issuers);
+    let store = admin.others.as_ref().map(|others| others.status());
+    let ready = ready(&issuers) && store.as_ref().is_none_or(|store| store.decides);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if ready { "ready" } else { "not_ready" };
     let issuers: Vec<_> = issuers.iter().map(issuer).collect();
-    told(&request, status, &json!({ "status": word, "issuers": issuers }))
+    let mut members = json!({ "status": word, "issuers": issuers });
+    if let (Some(members), Some(status)) = (members.as_object_mut(), &store) {
+        members.insert("store".to_owned(), shared(status));
+    }
+    told(&request, status, &members)
+}
+
+fn shared(status: &StoreStatus) -> Value {
+    let state: &str = status.state.into();
+    json!({
+        "state": state,
+        "connected": status.connected,
+        "when_unreachable": status.policy,
+        "proved_seconds_ago": status.proof_age.map(|age| age.as_secs_f64()),
+        "revocations_waiting": status.waiting,
+        "last_error": status.last_error,
+    })
 }
 
 fn issuer(status: &IssuerStatus) -> Value {
@@ -97,7 +119,15 @@ fn issuer(status: &IssuerStatus) -> Value {
 async fn metrics(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
     let issuers = admin.keys.status(admin.clock.now());
     let cache = admin.introspector.cache();
-    match admin.metrics.render(&issuers, &admin.ring.statuses(), (cache.len(), cache.bytes())) {
+    let (ring, store) = (admin.ring.statuses(), admin.others.as_ref().map(|one| one.status()));
+    let readings = Readings {
+        issuers: &issuers,
+        ring: &ring,
+        cache_entries: cache.len(),
+        cache_bytes: cache.bytes(),
+        store: store.as_ref(),
+    };
+    match admin.metrics.render(&readings) {
         Ok(text) => {
             let kind = HeaderValue::from_static(prometheus::TEXT_FORMAT);
             answer::whole(&request, StatusCode::OK, kind, text.into())

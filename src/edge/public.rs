@@ -55,6 +55,11 @@ pub fn routes(service: &mut ServiceConfig) {
 async fn jwks(request: HttpRequest, public: Data<Public>) -> HttpResponse {
     let kind = HeaderValue::from_static("application/jwk-set+json");
     let document = public.signer.public_keys().document.clone();
+    if document.is_empty() {
+        // A set without keys would tell gateways that none is good.
+        public.metrics.request("/jwks", 503);
+        return Problem::Unavailable.answer(&request);
+    }
     public.metrics.request("/jwks", 200);
     answer::public(&request, kind, document)
 }

@@ -9,6 +9,7 @@ use super::admin::{Admin, told};
 use super::body;
 use super::problem::Problem;
 use crate::domain::rejection::Rejection;
+use crate::ports::Reach;
 use crate::protocol::params::Form;
 use crate::protocol::time::UnixTime;
 use crate::service::revoke::{Failed, Outcome, Target};
@@ -38,11 +39,12 @@ async fn answered(
     let up_to = up_to(&form, now)?;
     let kind = target.kind();
     match admin.revoker.by_operator(&snapshot, target, up_to).await {
-        Ok(Outcome::Revoked(mark)) => {
+        Ok(Outcome::Revoked(mark, reach)) => {
             admin.metrics.revoked(kind);
             let up_to = (mark.up_to != UnixTime::MAX).then_some(mark.up_to);
             let members = json!({
                 "revoked": kind, "issued_up_to": up_to, "remembered_until": mark.forget_at,
+                "everywhere": reach == Reach::Everywhere,
             });
             Ok(told(request, StatusCode::OK, &members))
         }

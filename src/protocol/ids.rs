@@ -134,6 +134,13 @@ impl Fingerprint {
     }
 }
 
+/// A fingerprint that was taken before.
+impl From<[u8; 32]> for Fingerprint {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
 /// The first 64 bits, in hexadecimal: enough to find a token again, too little to guess it.
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,7 +11,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
-use super::ids::MAX_ID_BYTES;
+use super::ids::{Fingerprint, MAX_ID_BYTES};
 use super::time::UnixTime;
 
 /// Most bytes of a key set document (POL).
@@ -91,6 +91,19 @@ impl VerificationKey {
     /// Trusts this key until `moment`; a moment in the past ends every answer that rests on it.
     pub fn trust_until(&self, moment: UnixTime) {
         self.trusted_until.store(moment.seconds(), Ordering::Release);
+    }
+
+    /// What this key is, for whom and for which algorithm, as one number.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let part = |text: Option<&str>| Fingerprint::of(text.unwrap_or_default().as_bytes());
+        let algorithm = format!("{:?}", self.algorithm);
+        let parts = [
+            part(self.kid.as_deref()),
+            part(self.issuer.as_deref()),
+            part(Some(&algorithm)),
+            Fingerprint::of(&self.material),
+        ];
+        Fingerprint::of(&parts.map(|part| part.first::<32>()).concat())
     }
 
     /// Whether `other` is the same key for the same issuer and algorithm.

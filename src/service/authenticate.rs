@@ -151,22 +151,25 @@ impl Authenticator {
     }
 
     /// By an assertion that the client signed, and until when that proves anything.
-    pub(super) fn by_assertion(
+    pub(super) async fn by_assertion(
         &self,
         snapshot: &Snapshot,
         caller: Option<&Arc<Caller>>,
         jwt: UnverifiedJwt<'_>,
-    ) -> Result<(Arc<Caller>, UnixTime), String> {
-        let caller = caller.ok_or("no such client")?;
+    ) -> Result<(Arc<Caller>, UnixTime), Unidentified> {
+        let invalid = |why: &str| Unidentified::Invalid(why.to_owned());
+        let caller = caller.ok_or_else(|| invalid("no such client"))?;
         let client = &caller.client;
-        let keys = client.credentials.keys.as_ref().ok_or("the client has no `jwks`")?;
+        let keys = client.credentials.keys.as_ref();
+        let keys = keys.ok_or_else(|| invalid("the client has no `jwks`"))?;
         let key = keys.keys().iter().find(|key| is_named(key, jwt.header()));
-        let key = key.ok_or("the client has no key of this `kid` or `x5t#S256`")?;
-        let signed = jwt.verify(Arc::clone(key)).map_err(|error| error.to_string())?;
+        let key =
+            key.ok_or_else(|| invalid("the client has no key of this `kid` or `x5t#S256`"))?;
+        let signed = jwt.verify(Arc::clone(key)).map_err(|error| invalid(&error.to_string()))?;
         let once = assertion::check(&signed, &client.id, &snapshot.issuer, self.clock.now())
-            .map_err(|error| error.to_string())?;
-        if !self.replay.first_use(&client.id, &once.id, once.until) {
-            return Err("`jti` was used before".to_owned());
+            .map_err(|error| invalid(&error.to_string()))?;
+        if !self.replay.first_use(&client.id, &once.id, once.until).await? {
+            return Err(invalid("`jti` was used before"));
         }
         Ok((Arc::clone(caller), once.until))
     }

@@ -79,8 +79,7 @@ impl Authenticator {
         }
         let caller = assertion::named_client(jwt.unverified_claims());
         let caller = caller.as_ref().and_then(|id| snapshot.caller(id));
-        let (caller, expires) =
-            self.by_assertion(snapshot, caller, jwt).map_err(Unidentified::Invalid)?;
+        let (caller, expires) = self.by_assertion(snapshot, caller, jwt).await?;
         Ok(Identified { caller, principal: None, expires: Some(expires) })
     }
 

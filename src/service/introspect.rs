@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::shared_answers::Answers;
 use super::snapshot::{Caller, Snapshot};
 use super::tokens::{Own, Token, Tokens};
 use super::verdict_cache::{Decided, Entry, Question, Refused, VerdictCache};
@@ -55,6 +56,7 @@ pub struct Introspector {
     own: Own,
     clock: Arc<dyn Clock>,
     cache: VerdictCache,
+    shared: Option<Answers>,
 }
 
 /// What an introspector works with.
@@ -70,13 +72,15 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Keeps answers.
     pub cache: VerdictCache,
+    /// Has those that other replicas prepared; `None`: they are not shared.
+    pub shared: Option<Answers>,
 }
 
 impl Introspector {
     /// An introspector of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { tokens, groups, own, clock, cache } = parts;
-        Self { tokens, groups, own, clock, cache }
+        let Parts { tokens, groups, own, clock, cache, shared } = parts;
+        Self { tokens, groups, own, clock, cache, shared }
     }
 
     /// The answers that are kept.
@@ -92,7 +96,9 @@ impl Introspector {
         if let Some(body) = self.cache.active(&question, now) {
             return Ok(Verdict::active(body, true));
         }
-        match self.cache.refused(&question, now) {
+        // While it is not known what was revoked, neither is anything else told.
+        let known = self.own.revocations.known().is_ok();
+        match self.cache.refused(&question, now).filter(|_| known) {
             Some(reason) => Ok(Verdict::inactive(reason, true)),
             None => Err(question),
         }
@@ -121,10 +127,16 @@ impl Introspector {
         question: Question,
     ) -> Result<(Verdict, Option<Entry>), Unavailable> {
         // Whoever held the guard before may have decided just now.
+        self.own.revocations.known()?;
         if let Some(reason) = self.cache.refused(&question, self.clock.now()) {
             return Ok((Verdict::inactive(reason, true), None));
         }
-        match self.evaluate(snapshot, caller, token).await {
+        if let Some(shared) = &self.shared
+            && let Some(entry) = shared.find(snapshot, caller, &question).await
+        {
+            return Ok((Verdict::active(entry.body.clone(), true), Some(entry)));
+        }
+        match self.evaluate(snapshot, caller, (token, &question)).await {
             Ok((body, entry)) => Ok((Verdict::active(body, false), entry)),
             Err(Refusal::Unavailable(unavailable)) => Err(unavailable),
             Err(Refusal::Rejected(rejection)) => {
@@ -150,7 +162,7 @@ impl Introspector {
         &self,
         snapshot: &Snapshot,
         caller: &Caller,
-        token: &str,
+        (token, question): (&str, &Question),
     ) -> Result<(Bytes, Option<Entry>), Refusal> {
         let vetted = self.tokens.verify(snapshot, token, Audiences::ProtectedApis).await?;
         let permission = permitted(vetted.token.audience(), caller.client.introspect.as_ref())?;
@@ -162,6 +174,9 @@ impl Introspector {
         };
         // Kept for long, so without the room that grew beside it.
         let body = Bytes::from(body.into_boxed_slice());
+        if let Some(shared) = &self.shared {
+            shared.keep((snapshot, caller, question), &vetted, until, &body);
+        }
         let standing = vetted.standing(until);
         let entry = standing
             .stands(self.clock.now(), &*self.own.revocations)

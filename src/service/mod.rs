@@ -8,6 +8,7 @@ pub mod identify;
 pub mod introspect;
 pub mod rehearse;
 pub mod revoke;
+pub mod shared_answers;
 pub mod snapshot;
 pub mod standing;
 mod subject_cache;

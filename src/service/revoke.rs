@@ -8,7 +8,7 @@ use super::verify::{Audiences, Refusal};
 use crate::domain::principal::PrincipalId;
 use crate::domain::rejection::{Reason, Rejection};
 use crate::domain::revocation::Mark;
-use crate::ports::{Clock, Unavailable};
+use crate::ports::{Clock, Reach, Unavailable};
 use crate::protocol::ids::ClientId;
 use crate::protocol::time::UnixTime;
 
@@ -51,7 +51,7 @@ pub enum Target<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is revoked, up to this moment of issue; remembered until the other.
-    Revoked(Mark),
+    Revoked(Mark, Reach),
     /// The token has ended already, and all that came from it.
     EndedAlready,
 }
@@ -124,9 +124,9 @@ impl Revoker {
                 }
             }
         };
-        self.own.revocations.revoke(mark).await?;
+        let reach = self.own.revocations.revoke(mark).await?;
         tracing::warn!(kind = target.kind(), up_to = %mark.up_to, "revoked by an operator");
-        Ok(Outcome::Revoked(mark))
+        Ok(Outcome::Revoked(mark, reach))
     }
 
     /// The mark that ends a good token, or its whole tree.

@@ -14,7 +14,7 @@ use crate::domain::mapping::Mapping;
 use crate::domain::resource::Resource;
 use crate::domain::tenant::Tenant;
 use crate::domain::validate::{ValidToken, intersects};
-use crate::protocol::ids::{ClientId, Guid};
+use crate::protocol::ids::{ClientId, Fingerprint, Guid};
 
 /// Names what one client may see under one configuration. Never used twice in a process, so an
 /// answer kept under another configuration is never found again.
@@ -40,6 +40,8 @@ pub struct Caller {
 /// The configuration at one moment.
 #[derive(Debug)]
 pub struct Snapshot {
+    /// What the configuration says, as one number.
+    pub digest: Fingerprint,
     /// Who we are.
     pub issuer: String,
     /// The trusted tenants.
@@ -67,6 +69,7 @@ impl Snapshot {
             Some(((account.cluster, account.subject()), client.id.clone()))
         };
         Self {
+            digest: config.digest,
             issuer: config.issuer.clone(),
             tenants: config.tenants.clone(),
             mapping: config.mapping.clone(),

@@ -41,8 +41,11 @@ impl Standing {
             && self.is_unrevoked(revocations)
     }
 
-    /// Whether nothing that the decision rests on is revoked.
+    /// Whether it is known that nothing that the decision rests on is revoked.
     pub fn is_unrevoked(&self, revocations: &dyn Revocations) -> bool {
+        if revocations.known().is_err() {
+            return false;
+        }
         let epoch = revocations.epoch();
         if self.checked.load(Ordering::Acquire) == epoch {
             return true;

@@ -89,6 +89,11 @@ impl Token {
 }
 
 impl Vetted {
+    /// By what it can be revoked.
+    pub(super) fn exposures(&self) -> &[Exposure] {
+        &self.exposures
+    }
+
     /// For how long a decision about the token stands, if it would stand until `until` otherwise.
     pub fn standing(&self, until: UnixTime) -> Standing {
         let (expires, key) = match &self.token {
@@ -119,6 +124,9 @@ impl Tokens {
         text: &str,
         audiences: Audiences,
     ) -> Result<Vetted, Refusal> {
+        if let Some(own) = &self.own {
+            own.revocations.known()?;
+        }
         // Read first: what is revoked while this goes on is noticed at the next use.
         let epoch = self.own.as_ref().map_or(0, |own| own.revocations.epoch());
         let (token, lineage) = match &self.own {
@@ -143,7 +151,7 @@ impl Tokens {
         let jwt = UnverifiedJwt::parse(text).map_err(Rejection::from)?;
         let claimed = jwt.unverified_claims().get("iss").and_then(Json::as_str);
         if let Some(own) = self.own.as_ref().filter(|_| claimed == Some(&snapshot.issuer)) {
-            return self.signed_here(snapshot, own, jwt);
+            return self.signed_here(snapshot, own, jwt).await;
         }
         let token = self.verifier.verify_read(jwt, &snapshot.tenants, audiences).await?;
         let client = snapshot.caller_of_app(token.subject.app);
@@ -151,7 +159,7 @@ impl Tokens {
         Ok((Token::Entra(Box::new(token)), lineage))
     }
 
-    fn signed_here(
+    async fn signed_here(
         &self,
         snapshot: &Snapshot,
         own: &Own,
@@ -166,12 +174,16 @@ impl Tokens {
         }
         let kid = jwt.header().kid.as_deref();
         let kid = kid.ok_or_else(|| Rejection::new(Reason::KidMissing).at("kid"))?;
-        let public = own.signer.public_keys();
-        let key =
-            public.keys.keys().iter().find(|key| key.kid() == Some(kid)).ok_or_else(|| {
-                Rejection::new(Reason::KeyUnknown).at("kid").expected("a key of ours").found(kid)
-            })?;
-        let signed = jwt.verify(Arc::clone(key)).map_err(Rejection::from)?;
+        let mut key = own_key(own, kid);
+        if key.is_none() {
+            // Another replica may have made it a moment ago.
+            own.signer.look_again().await;
+            key = own_key(own, kid);
+        }
+        let key = key.ok_or_else(|| {
+            Rejection::new(Reason::KeyUnknown).at("kid").expected("a key of ours").found(kid)
+        })?;
+        let signed = jwt.verify(key).map_err(Rejection::from)?;
         let token = self.issued(snapshot, signed.claims())?;
         let lineage = token.lineage(&snapshot.issuer);
         let key = Some(Arc::clone(signed.key()));
@@ -208,6 +220,12 @@ impl Tokens {
         }
         Ok(token)
     }
+}
+
+/// The key of ours that is called `kid`, if it is known here.
+fn own_key(own: &Own, kid: &str) -> Option<Arc<VerificationKey>> {
+    let public = own.signer.public_keys();
+    public.keys.keys().iter().find(|key| key.kid() == Some(kid)).cloned()
 }
 
 #[cfg(test)]

@@ -12,11 +12,12 @@ use prometheus::{
 };
 use strum::VariantArray as _;
 
+use super::store_metrics::StoreMetrics;
 use crate::domain::cluster::KeySource;
 use crate::domain::denial::DenialReason;
 use crate::domain::keyring::{KeyState, KeyStatus};
 use crate::domain::rejection::Reason;
-use crate::ports::IssuerStatus;
+use crate::ports::{IssuerStatus, StoreStatus};
 use crate::protocol::client_auth::Method;
 use crate::protocol::time::UnixTime;
 
@@ -78,6 +79,22 @@ pub struct Metrics {
     cache_entries: IntGauge,
     cache_bytes: IntGauge,
     issuers: Mutex<IssuerMetrics>,
+    store: Option<StoreMetrics>,
+}
+
+/// What is read at a scrape.
+#[derive(Debug)]
+pub struct Readings<'a> {
+    /// How each issuer is doing.
+    pub issuers: &'a [IssuerStatus],
+    /// How each signing key is doing.
+    pub ring: &'a [KeyStatus],
+    /// How many answers are kept.
+    pub cache_entries: usize,
+    /// And how many bytes they use.
+    pub cache_bytes: u64,
+    /// How what replicas share is doing, if they do.
+    pub store: Option<&'a StoreStatus>,
 }
 
 /// What is told about each issuer; read at the scrape.
@@ -91,8 +108,8 @@ struct IssuerMetrics {
 }
 
 impl Metrics {
-    /// Registers every metric.
-    pub fn new() -> Result<Self, prometheus::Error> {
+    /// Registers every metric; those of a store only if replicas share one.
+    pub fn new(shared: bool) -> Result<Self, prometheus::Error> {
         let make = Maker(Registry::new());
         let requests = make.counters(
             "tessera_http_requests_total",
@@ -164,6 +181,7 @@ impl Metrics {
             cache_entries: make.gauge("tessera_cache_entries", "Answers kept in memory.")?,
             cache_bytes: make.gauge("tessera_cache_bytes", "Memory used by kept answers.")?,
             issuers: Mutex::new(IssuerMetrics::new(&make)?),
+            store: if shared { Some(StoreMetrics::new(&make.0)?) } else { None },
             registry: make.0,
         })
     }
@@ -217,18 +235,17 @@ impl Metrics {
         self.authentications.with_label_values(&[method.as_str(), result.into()]).inc();
     }
 
-    /// Everything in Prometheus' text format; `cache` is entries and bytes.
-    pub fn render(
-        &self,
-        issuers: &[IssuerStatus],
-        ring: &[KeyStatus],
-        cache: (usize, u64),
-    ) -> Result<Vec<u8>, prometheus::Error> {
-        self.cache_entries.set(gauge(cache.0));
-        self.cache_bytes.set(gauge(cache.1));
+    /// Everything in Prometheus' text format.
+    pub fn render(&self, now: &Readings<'_>) -> Result<Vec<u8>, prometheus::Error> {
+        let Readings { issuers, ring, cache_entries, cache_bytes, store } = now;
+        self.cache_entries.set(gauge(*cache_entries));
+        self.cache_bytes.set(gauge(*cache_bytes));
         // Held to the end: two scrapes at once must not mix their readings.
         let told = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
-        for status in issuers {
+        if let (Some(metrics), Some(status)) = (&self.store, store) {
+            metrics.set(status);
+        }
+        for status in *issuers {
             told.set(status);
         }
         for key in ring.iter().filter(|key| key.entry.state == KeyState::Active) {

@@ -21,7 +21,7 @@ fn hits(world: &World, result: &str, source: &str) -> u64 {
 }
 
 #[test]
-fn p8_a_remembered_answer_is_the_same_answer() {
+pub(crate) fn p8_a_remembered_answer_is_the_same_answer() {
     let world = World::start();
     let token = world.sign(&world.alice());
     let (first, second) = (world.introspect(&token), world.introspect(&token));
@@ -30,7 +30,7 @@ fn p8_a_remembered_answer_is_the_same_answer() {
 }
 
 #[test]
-fn a242_a255_what_one_caller_warmed_no_other_sees() {
+pub(crate) fn a242_a255_what_one_caller_warmed_no_other_sees() {
     let world = World::start();
     let (orders, billing) = (world.sign(&world.alice()), world.sign(&world.alice_v1()));
     world.assert_active(&orders);
@@ -42,7 +42,7 @@ fn a242_a255_what_one_caller_warmed_no_other_sees() {
 }
 
 #[test]
-fn a244_the_whole_token_is_the_key() {
+pub(crate) fn a244_the_whole_token_is_the_key() {
     let world = World::start();
     let good = world.sign(&world.alice());
     world.assert_active(&good);
@@ -52,7 +52,7 @@ fn a244_the_whole_token_is_the_key() {
 }
 
 #[test]
-fn a245_a_refusal_is_forgotten_before_it_can_be_wrong() {
+pub(crate) fn a245_a_refusal_is_forgotten_before_it_can_be_wrong() {
     let world = World::start();
     let now = world.alice().claims()["nbf"].as_i64().unwrap();
     let early = world.sign(&world.alice().claim("nbf", now + 62));
@@ -66,7 +66,7 @@ fn a245_a_refusal_is_forgotten_before_it_can_be_wrong() {
 }
 
 #[test]
-fn a246_nothing_outlives_its_token() {
+pub(crate) fn a246_nothing_outlives_its_token() {
     let world = World::start();
     let token = world.sign(&world.alice());
     let expires = world.assert_active(&token)["exp"].as_i64().unwrap();
@@ -78,7 +78,7 @@ fn a246_nothing_outlives_its_token() {
 }
 
 #[test]
-fn a250_an_answer_ends_with_its_key() {
+pub(crate) fn a250_an_answer_ends_with_its_key() {
     let world = World::start();
     let (old, key) = (world.sign(&world.alice()), world.entra.signing_key());
     world.assert_active(&old);
@@ -90,7 +90,7 @@ fn a250_an_answer_ends_with_its_key() {
 }
 
 #[test]
-fn a243_one_state_for_both_forms() {
+pub(crate) fn a243_one_state_for_both_forms() {
     let world = World::start();
     let token = world.sign(&world.alice());
     let plain = world.introspect(&token).json();
@@ -101,7 +101,7 @@ fn a243_one_state_for_both_forms() {
 }
 
 #[test]
-fn many_askers_for_one_cold_token_cause_one_of_everything() {
+pub(crate) fn many_askers_for_one_cold_token_cause_one_of_everything() {
     let world = World::start();
     let token =
         world.entra.issuer(HOME_TENANT).delegated(&PORTAL, &CAROL, &ORDERS, &["orders.read"]);
@@ -125,7 +125,7 @@ fn many_askers_for_one_cold_token_cause_one_of_everything() {
 }
 
 #[test]
-fn a38_good_tokens_pass_while_unknown_keys_are_named() {
+pub(crate) fn a38_good_tokens_pass_while_unknown_keys_are_named() {
     let world = World::start();
     let good = world.sign(&world.alice());
     world.assert_active(&good);

@@ -25,7 +25,12 @@ fn tessera() -> Command {
 }
 
 pub(crate) fn run(arguments: &[&str]) -> Output {
-    tessera().args(arguments).output().unwrap()
+    run_with(arguments, &[])
+}
+
+/// With these variables in its environment.
+pub(crate) fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    tessera().args(arguments).envs(environment.iter().copied()).output().unwrap()
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

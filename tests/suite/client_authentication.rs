@@ -37,7 +37,7 @@ fn gateway(world: &World) -> TokenBuilder {
 }
 
 #[test]
-fn a200_a232_nobody_is_let_in_without_proof() {
+pub(crate) fn a200_a232_nobody_is_let_in_without_proof() {
     let world = World::start();
     for fields in [vec![], vec![("client_id", TYK.0)], vec![("client_secret", TYK.1)]] {
         let mut fields = fields.clone();
@@ -52,7 +52,7 @@ fn a200_a232_nobody_is_let_in_without_proof() {
 }
 
 #[test]
-fn a201_an_unknown_name_and_a_wrong_secret_look_the_same() {
+pub(crate) fn a201_an_unknown_name_and_a_wrong_secret_look_the_same() {
     let world = World::start();
     let ask = |id, secret| Request::introspect(&[("token", "x")]).basic((id, secret));
     let unknown = ask("nobody-at-all", TYK.1).send(world.public);
@@ -66,7 +66,7 @@ fn a201_an_unknown_name_and_a_wrong_secret_look_the_same() {
 }
 
 #[test]
-fn a201_headers_and_ways_look_the_same_too() {
+pub(crate) fn a201_headers_and_ways_look_the_same_too() {
     let world = World::start();
     let basic = |pair| Request::introspect(&[("token", "x")]).basic(pair).send(world.public);
     let post = |pair| world.introspect_as(pair, "x");
@@ -99,7 +99,7 @@ fn a201_headers_and_ways_look_the_same_too() {
 }
 
 #[test]
-fn a202_what_is_no_basic_header_is_no_client() {
+pub(crate) fn a202_what_is_no_basic_header_is_no_client() {
     let world = World::start();
     for value in ["Basic", "Basic !!!", "Basic Zm9v", "Basic /zo/", "Digest x", "Bearer", "basic "]
     {
@@ -109,7 +109,7 @@ fn a202_what_is_no_basic_header_is_no_client() {
 }
 
 #[test]
-fn a203_names_and_secrets_are_form_encoded_first() {
+pub(crate) fn a203_names_and_secrets_are_form_encoded_first() {
     let world = World::start();
     let token = world.sign(&world.alice());
     let encoded: Vec<_> = TYK.1.bytes().map(|byte| format!("%{byte:02x}")).collect();
@@ -120,7 +120,7 @@ fn a203_names_and_secrets_are_form_encoded_first() {
 }
 
 #[test]
-fn a204_a205_a206_a207_there_is_one_way_at_a_time() {
+pub(crate) fn a204_a205_a206_a207_there_is_one_way_at_a_time() {
     let world = World::start();
     let post = |id: &'static str, secret: &'static str| {
         Request::introspect(&[("token", "x"), ("client_id", id), ("client_secret", secret)])
@@ -152,7 +152,7 @@ fn a204_a205_a206_a207_there_is_one_way_at_a_time() {
 }
 
 #[test]
-fn ca_01_ca_09_an_assertion_by_the_registered_key_lets_in() {
+pub(crate) fn ca_01_ca_09_an_assertion_by_the_registered_key_lets_in() {
     let world = World::start();
     let key = assertion_key();
     assert!(asserted(&world, &assertion("a").sign(&key).unwrap(), &[]).is_active());
@@ -163,7 +163,7 @@ fn ca_01_ca_09_an_assertion_by_the_registered_key_lets_in() {
 }
 
 #[test]
-fn a209_an_assertion_is_used_once() {
+pub(crate) fn a209_an_assertion_is_used_once() {
     let world = World::start();
     let signed = assertion("once").sign(&assertion_key()).unwrap();
     assert!(asserted(&world, &signed, &[]).is_active());
@@ -173,7 +173,7 @@ fn a209_an_assertion_is_used_once() {
 }
 
 #[test]
-fn a117_a118_a119_a210_a212_an_assertion_says_exactly_what_it_must() {
+pub(crate) fn a117_a118_a119_a210_a212_an_assertion_says_exactly_what_it_must() {
     let now = START.seconds();
     let endpoint = format!("{ISSUER}/introspect");
     let bad = [
@@ -207,7 +207,7 @@ fn a117_a118_a119_a210_a212_an_assertion_says_exactly_what_it_must() {
 }
 
 #[test]
-fn a211_a134_an_assertion_is_signed_by_the_clients_own_key() {
+pub(crate) fn a211_a134_an_assertion_is_signed_by_the_clients_own_key() {
     let world = World::start();
     let stranger = SigningKey::pooled("stranger").unwrap().named(assertion_key().kid());
     let pss = assertion_key().as_ps256();
@@ -232,7 +232,7 @@ fn a211_a134_an_assertion_is_signed_by_the_clients_own_key() {
 }
 
 #[test]
-fn a212_ca_01_an_assertion_has_a_type_and_is_one_jwt() {
+pub(crate) fn a212_ca_01_an_assertion_has_a_type_and_is_one_jwt() {
     let world = World::start();
     let signed = assertion("one").sign(&assertion_key()).unwrap();
     let (shouted, two) = (JWT_BEARER.to_uppercase(), format!("{signed} {signed}"));
@@ -252,7 +252,7 @@ fn a212_ca_01_an_assertion_has_a_type_and_is_one_jwt() {
 }
 
 #[test]
-fn a211_a209_clients_share_neither_keys_nor_ids() {
+pub(crate) fn a211_a209_clients_share_neither_keys_nor_ids() {
     let other = SigningKey::pooled("other-client").unwrap();
     let keys = json!({ "keys": [other.jwk()] });
     let client = format!("  other-signer: {{ jwks: {keys} }}\nmapping:\n");
@@ -275,7 +275,7 @@ fn a211_a209_clients_share_neither_keys_nor_ids() {
 }
 
 #[test]
-fn ca_09_a_key_is_found_by_its_thumbprint_too() {
+pub(crate) fn ca_09_a_key_is_found_by_its_thumbprint_too() {
     const THUMBPRINT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
     let (plain, mut printed) = (assertion_key().jwk(), assertion_key().jwk());
     printed["x5t#S256"] = THUMBPRINT.into();
@@ -294,7 +294,7 @@ fn ca_09_a_key_is_found_by_its_thumbprint_too() {
 }
 
 #[test]
-fn an_application_authenticates_with_its_own_entra_token() {
+pub(crate) fn an_application_authenticates_with_its_own_entra_token() {
     let world = World::start();
     let (bearer, token) = (world.sign(&gateway(&world)), world.sign(&world.alice()));
     let ask = || Request::introspect(&[("token", &token)]).bearer(&bearer).send(world.public);
@@ -306,7 +306,7 @@ fn an_application_authenticates_with_its_own_entra_token() {
 }
 
 #[test]
-fn a233_a_bearer_token_must_identify_a_client() {
+pub(crate) fn a233_a_bearer_token_must_identify_a_client() {
     let world = World::start();
     let issuer = world.entra.issuer(HOME_TENANT);
     let own = world.sign(&gateway(&world));
@@ -335,7 +335,7 @@ fn a233_a_bearer_token_must_identify_a_client() {
 }
 
 #[test]
-fn a231_int_24_guessing_is_slowed_and_nobody_else_is() {
+pub(crate) fn a231_int_24_guessing_is_slowed_and_nobody_else_is() {
     let world = World::start();
     let token = world.sign(&world.alice());
     let guess = |secret: &str| {
@@ -353,7 +353,7 @@ fn a231_int_24_guessing_is_slowed_and_nobody_else_is() {
 }
 
 #[test]
-fn a231_bad_bearer_tokens_shut_out_nobody_else_at_the_same_address() {
+pub(crate) fn a231_bad_bearer_tokens_shut_out_nobody_else_at_the_same_address() {
     let world = World::start();
     let token = world.sign(&world.alice());
     let ask =

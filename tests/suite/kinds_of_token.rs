@@ -39,7 +39,7 @@ fn context(world: &World, token: &TokenBuilder) -> Value {
 }
 
 #[test]
-fn v1_and_v2_tokens_of_one_person_have_one_principal() {
+pub(crate) fn v1_and_v2_tokens_of_one_person_have_one_principal() {
     let world = World::start();
     let v2 = context(&world, &world.alice());
     let v1 = context(&world, &world.alice_v1());
@@ -53,7 +53,7 @@ fn v1_and_v2_tokens_of_one_person_have_one_principal() {
 }
 
 #[test]
-fn a_guest_is_a_user_of_this_tenant() {
+pub(crate) fn a_guest_is_a_user_of_this_tenant() {
     let world = World::start();
     let body = context(&world, &user(&world, &BOB));
     assert_eq!((&body["principal_type"], &body["tenant"]), (&json!("user"), &json!(HOME_TENANT)));
@@ -62,7 +62,7 @@ fn a_guest_is_a_user_of_this_tenant() {
 }
 
 #[test]
-fn an_application_alone_is_a_service() {
+pub(crate) fn an_application_alone_is_a_service() {
     let world = World::start();
     let body = context(&world, &world.entra.issuer(HOME_TENANT).app_only(&REPORTING, &ORDERS));
     assert_eq!(body["principal_type"], "service", "ENT-07");
@@ -72,7 +72,7 @@ fn an_application_alone_is_a_service() {
 }
 
 #[test]
-fn an_agent_is_an_agent_alone_and_by_its_own_account() {
+pub(crate) fn an_agent_is_an_agent_alone_and_by_its_own_account() {
     let world = World::start();
     let issuer = world.entra.issuer(HOME_TENANT);
     let alone = context(&world, &issuer.app_only(&INVOICE_AGENT, &ORDERS));
@@ -86,7 +86,7 @@ fn an_agent_is_an_agent_alone_and_by_its_own_account() {
 }
 
 #[test]
-fn an_agent_that_acts_for_a_person_is_named_as_actor() {
+pub(crate) fn an_agent_that_acts_for_a_person_is_named_as_actor() {
     let world = World::start();
     let issuer = world.entra.issuer(HOME_TENANT);
     let token = issuer.delegated(&INVOICE_AGENT, &ALICE, &ORDERS, &["orders.read"]);
@@ -99,7 +99,7 @@ fn an_agent_that_acts_for_a_person_is_named_as_actor() {
 }
 
 #[test]
-fn tenants_stand_side_by_side() {
+pub(crate) fn tenants_stand_side_by_side() {
     let world = World::configured(and_partner);
     let alice = context(&world, &world.alice());
     let dave = context(&world, &user(&world, &DAVE));
@@ -108,7 +108,7 @@ fn tenants_stand_side_by_side() {
 }
 
 #[test]
-fn groups_that_entra_left_out_are_asked_for() {
+pub(crate) fn groups_that_entra_left_out_are_asked_for() {
     let world = World::start();
     let body = context(&world, &user(&world, &CAROL));
     let groups = body["groups"].as_array().unwrap();
@@ -119,7 +119,7 @@ fn groups_that_entra_left_out_are_asked_for() {
 }
 
 #[test]
-fn groups_that_nobody_tells_are_unknown_and_not_empty() {
+pub(crate) fn groups_that_nobody_tells_are_unknown_and_not_empty() {
     let without_graph = World::configured(|text| {
         text.lines()
             .filter(|line| !line.trim().starts_with("graph:"))

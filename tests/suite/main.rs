@@ -20,6 +20,7 @@ mod outages;
 mod properties;
 mod reasons;
 mod redis_harness;
+mod replicas;
 mod signed_answers;
 mod signing_keys;
 mod support;

@@ -2,11 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Request, TYK, World};
+use crate::replicas::SEAL;
+use crate::support::redis::RedisServer;
+use crate::support::{Request, TYK, World, with_store};
 
 #[test]
 fn the_page_lists_every_metric_and_only_those() {
-    let world = World::start();
+    let redis = RedisServer::start();
+    let section =
+        format!("store: {{ redis: {{ url: \"{}\" }}, sealing_key: {SEAL} }}", redis.url());
+    with_store(&section, || page_and_export_agree(&World::start()));
+    assert!(!World::start().metrics().contains("tessera_store"), "only where there is one");
+}
+
+fn page_and_export_agree(world: &World) {
     world.assert_active(&world.sign(&world.alice()));
     world.introspect("x").assert_inactive();
     Request::introspect(&[("token", "x")]).basic((TYK.0, "wrong")).send(world.public);

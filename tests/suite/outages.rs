@@ -9,7 +9,7 @@ use tessera::protocol::time::Seconds;
 use crate::support::{Request, World, eventually};
 
 #[test]
-fn a252_without_keys_the_answer_is_503_and_recovery_is_alone() {
+pub(crate) fn a252_without_keys_the_answer_is_503_and_recovery_is_alone() {
     let world = World::start();
     for surface in [Surface::Discovery, Surface::Keys] {
         world.entra.set_fault(surface, Fault::Status(500));
@@ -33,7 +33,7 @@ fn a252_without_keys_the_answer_is_503_and_recovery_is_alone() {
 }
 
 #[test]
-fn a_known_key_goes_on_through_an_outage() {
+pub(crate) fn a_known_key_goes_on_through_an_outage() {
     let world = World::start();
     let warm = world.sign(&world.alice());
     world.assert_active(&warm);
@@ -47,7 +47,7 @@ fn a_known_key_goes_on_through_an_outage() {
 }
 
 #[test]
-fn a251_the_last_good_set_survives_every_lie() {
+pub(crate) fn a251_the_last_good_set_survives_every_lie() {
     let lies = [
         Fault::Status(500),
         Fault::Throttled { retry_after: 1 },
@@ -76,7 +76,7 @@ fn a251_the_last_good_set_survives_every_lie() {
 }
 
 #[test]
-fn a_key_that_cannot_be_looked_up_may_be_good() {
+pub(crate) fn a_key_that_cannot_be_looked_up_may_be_good() {
     let world = World::start();
     world.assert_active(&world.sign(&world.alice()));
     world.entra.rotate(OldKey::Kept).unwrap();
@@ -92,7 +92,7 @@ fn a_key_that_cannot_be_looked_up_may_be_good() {
 }
 
 #[test]
-fn readiness_names_the_issuer_that_is_missing() {
+pub(crate) fn readiness_names_the_issuer_that_is_missing() {
     let world = World::start();
     let body = Request::get("/readyz").send(world.admin).json();
     assert_eq!(body["status"], "ready");

@@ -32,7 +32,7 @@ fn ask(world: &World, client: (&str, &str), token: &str) -> Answer {
 }
 
 #[test]
-fn jir_03_jir_04_jir_06_an_answer_is_signed_for_the_one_who_asked() {
+pub(crate) fn jir_03_jir_04_jir_06_an_answer_is_signed_for_the_one_who_asked() {
     let world = World::start();
     let token = world.sign(&world.alice());
     let plain = world.introspect(&token).json();
@@ -57,7 +57,7 @@ fn jir_03_jir_04_jir_06_an_answer_is_signed_for_the_one_who_asked() {
 }
 
 #[test]
-fn jir_05_jir_08_a_refusal_says_nothing_more_when_signed() {
+pub(crate) fn jir_05_jir_08_a_refusal_says_nothing_more_when_signed() {
     let world = World::start();
     let (orders, billing) = (world.sign(&world.alice()), world.sign(&world.alice_v1()));
     let inactive = json!({ "active": false });
@@ -70,7 +70,7 @@ fn jir_05_jir_08_a_refusal_says_nothing_more_when_signed() {
 }
 
 #[test]
-fn jir_01_json_is_given_to_all_who_do_not_ask() {
+pub(crate) fn jir_01_json_is_given_to_all_who_do_not_ask() {
     let world = World::start();
     let token = world.sign(&world.alice());
     let request = Request::introspect(&[("token", &token)]).basic(TYK);
@@ -83,7 +83,7 @@ fn jir_01_json_is_given_to_all_who_do_not_ask() {
 }
 
 #[test]
-fn jir_02_who_does_not_authenticate_gets_400() {
+pub(crate) fn jir_02_who_does_not_authenticate_gets_400() {
     let world = World::start();
     let nobody = Request::introspect(&[("token", "x")]).signed().send(world.public);
     nobody.assert_error(400, "invalid_client");
@@ -92,7 +92,7 @@ fn jir_02_who_does_not_authenticate_gets_400() {
 }
 
 #[test]
-fn jir_14_errors_stay_json() {
+pub(crate) fn jir_14_errors_stay_json() {
     let world = World::start();
     let empty = Request::introspect(&[]).basic(TYK).signed().send(world.public);
     empty.assert_error(400, "invalid_request");

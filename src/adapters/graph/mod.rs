@@ -5,6 +5,7 @@
 //! hour when Graph cannot be asked. What is not known is an error, never an empty list.
 
 mod api;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use tokio::sync::Semaphore;
 
 use super::background::Background;
 use super::http_client::HttpClient;
+use super::redis::Store;
 use super::single_flight::{Flights, Start};
 use crate::domain::principal::{PrincipalId, PrincipalType};
 use crate::domain::tenant::Tenant;
@@ -26,6 +28,7 @@ use crate::ports::{Clock, Dependency, GroupDirectory, Membership, Unavailable};
 use crate::protocol::ids::Guid;
 use crate::protocol::time::{Seconds, UnixTime};
 use api::{GraphApi, GraphError};
+use shared::Shelf;
 
 /// How long an answer is used without asking again.
 const FRESH: Seconds = Seconds::minutes(5);
@@ -61,6 +64,7 @@ struct Directory {
     /// Nobody is asked before this moment, in seconds since the epoch.
     closed_until: AtomicI64,
     slots: Semaphore,
+    others: Option<Shelf>,
 }
 
 /// What is known of one principal.
@@ -91,16 +95,19 @@ impl std::fmt::Debug for GraphGroups {
 }
 
 impl GraphGroups {
-    /// Serves those of `tenants` that have Graph access; asks nothing yet.
+    /// Serves those of `tenants` that have Graph access, and shares what it learns in `store`; asks
+    /// nothing yet.
     pub fn new(
         tenants: &[Tenant],
         http: &HttpClient,
+        store: Option<&Arc<Store>>,
         clock: Arc<dyn Clock>,
         background: Background,
     ) -> Self {
         let directory = |tenant: &Tenant| {
             let api = GraphApi::new(tenant, http.clone())?;
-            Some((tenant.id, Arc::new(Directory::new(api))))
+            let others = store.map(|store| Shelf(Arc::clone(store)));
+            Some((tenant.id, Arc::new(Directory::new(api, others))))
         };
         let directories = tenants.iter().filter_map(directory).collect();
         Self { directories, clock, flights: Flights::new(background) }
@@ -143,7 +150,7 @@ impl GroupDirectory for GraphGroups {
 }
 
 impl Directory {
-    fn new(api: GraphApi) -> Self {
+    fn new(api: GraphApi, others: Option<Shelf>) -> Self {
         let mut options = OptionsBuilder::new();
         options.shards(SHARDS).weight_capacity(MAX_ENTRIES).estimated_items_capacity(10_000);
         let hasher = DefaultHashBuilder::default();
@@ -153,7 +160,8 @@ impl Directory {
             }
             Err(_incomplete) => Cache::with_weighter(10_000, MAX_ENTRIES, ByGroups),
         };
-        Self { api, known, closed_until: AtomicI64::new(0), slots: Semaphore::new(AT_ONCE) }
+        let slots = Semaphore::new(AT_ONCE);
+        Self { api, known, closed_until: AtomicI64::new(0), slots, others }
     }
 
     /// What can be said at `now` without asking Graph; `None` when it is to be asked.
@@ -179,13 +187,36 @@ impl Directory {
             return answer;
         }
         let (principal, kind) = asked;
-        match self.api.groups(principal.object, kind, clock).await {
-            Ok(groups) => {
-                let good = Some((Arc::clone(&groups), now));
+        let ask = self.api.groups(principal.object, kind, clock);
+        let found = match &self.others {
+            Some(others) => others.fresh(asked, now, ask).await,
+            None => ask.await.map(|groups| (groups, now)),
+        };
+        match found {
+            Ok((groups, at)) => {
+                let good = Some((Arc::clone(&groups), at));
                 self.known.insert(asked, Known { good, failed: None });
-                Ok(Membership { groups, valid_until: now.plus(FRESH) })
+                Ok(Membership { groups, valid_until: at.plus(FRESH) })
             }
-            Err(error) => self.failed(asked, &error, clock.now()),
+            Err(error) => {
+                self.learn_from_others(asked, &error).await;
+                self.failed(asked, &error, clock.now())
+            }
+        }
+    }
+
+    /// Another replica may have had a good answer later than we; but whoever is gone has no groups,
+    /// whatever was answered before.
+    async fn learn_from_others(&self, asked: Asked, error: &GraphError) {
+        let Some(others) = &self.others else { return };
+        if matches!(error, GraphError::NoSuchPrincipal) {
+            others.forget(asked).await;
+            return;
+        }
+        let Some((groups, at)) = others.last_good(asked).await else { return };
+        let known = self.known.get(&asked).unwrap_or_default();
+        if known.good.as_ref().is_none_or(|(_, ours)| *ours < at) {
+            self.known.insert(asked, Known { good: Some((groups, at)), ..known });
         }
     }
 

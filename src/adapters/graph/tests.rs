@@ -46,7 +46,7 @@ fn world() -> World {
     let timeouts = Timeouts { connect: Duration::from_secs(1), total: Duration::from_secs(1) };
     let http = HttpClient::with_timeouts(timeouts).unwrap();
     let background = Background::new(TaskTracker::new(), Handle::current());
-    let groups = GraphGroups::new(&[tenant], &http, Arc::clone(&clock) as _, background);
+    let groups = GraphGroups::new(&[tenant], &http, None, Arc::clone(&clock) as _, background);
     World { server, clock, groups }
 }
 

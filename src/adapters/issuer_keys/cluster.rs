@@ -4,6 +4,7 @@
 //! The document is smaller than that of an OpenID provider, and its issuer must be the configured
 //! one to the letter.
 
+use bytes::Bytes;
 use serde::Deserialize;
 use url::Url;
 
@@ -33,21 +34,22 @@ pub(super) async fn fetch(
     cluster: &Cluster,
     http: &HttpClient,
 ) -> Result<Discovered, DiscoveryError> {
-    let keys = match &cluster.keys {
+    let (keys, document) = match &cluster.keys {
         ClusterKeys::At(url) => keys(url, http).await?,
-        ClusterKeys::Configured(keys) => keys.clone(),
+        ClusterKeys::Configured(keys) => (keys.clone(), None),
         ClusterKeys::Discovered(url) => {
             let document = http.get(url, MAX_DOCUMENT_BYTES).await?.body;
             keys(&jwks_uri(cluster, url, &document)?, http).await?
         }
     };
-    Ok(Discovered { issuer: cluster.issuer.clone(), keys })
+    Ok(Discovered { issuer: cluster.issuer.clone(), keys, document })
 }
 
-async fn keys(url: &Url, http: &HttpClient) -> Result<KeySet, DiscoveryError> {
-    let keys = http.get(url, MAX_KEY_SET_BYTES).await?.body;
-    let keys = KeySet::parse(&keys, KeyUse::Cluster);
-    keys.map_err(|source| DiscoveryError::Keys { url: url.clone(), source })
+async fn keys(url: &Url, http: &HttpClient) -> Result<(KeySet, Option<Bytes>), DiscoveryError> {
+    let document = Bytes::from(http.get(url, MAX_KEY_SET_BYTES).await?.body);
+    let keys = KeySet::parse(&document, KeyUse::Cluster);
+    let keys = keys.map_err(|source| DiscoveryError::Keys { url: url.clone(), source })?;
+    Ok((keys, Some(document)))
 }
 
 /// The place of the keys, if the document may say so: it speaks for this cluster and stays on the

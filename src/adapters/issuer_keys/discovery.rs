@@ -4,6 +4,7 @@
 //! Nothing in a token comes near this. The document may name the issuer and the place of the keys,
 //! but it cannot speak for another tenant, nor send us to another host (A91, A251).
 
+use bytes::Bytes;
 use openidconnect::core::CoreProviderMetadata;
 use url::Url;
 
@@ -31,6 +32,8 @@ pub(super) struct Discovered {
     pub(super) issuer: String,
     /// Its usable keys; at least one.
     pub(super) keys: KeySet,
+    /// What they were read from; `None`: the configuration.
+    pub(super) document: Option<Bytes>,
 }
 
 /// Why an issuer's keys were not found.
@@ -103,10 +106,10 @@ impl Discovery {
     pub(super) async fn fetch(&self, http: &HttpClient) -> Result<Discovered, DiscoveryError> {
         let document = http.get(&self.document, MAX_DOCUMENT_BYTES).await?.body;
         let (issuer, jwks_uri) = self.read(&document)?;
-        let keys = http.get(&jwks_uri, MAX_KEY_SET_BYTES).await?.body;
-        let keys = KeySet::parse(&keys, KeyUse::Entra)
+        let document = Bytes::from(http.get(&jwks_uri, MAX_KEY_SET_BYTES).await?.body);
+        let keys = KeySet::parse(&document, KeyUse::Entra)
             .map_err(|source| DiscoveryError::Keys { url: jwks_uri, source })?;
-        Ok(Discovered { issuer, keys })
+        Ok(Discovered { issuer, keys, document: Some(document) })
     }
 
     /// The issuer and the place of the keys, if the document may say so.

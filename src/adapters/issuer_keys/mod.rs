@@ -6,6 +6,7 @@
 
 mod cluster;
 mod discovery;
+mod shared;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -15,9 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::background::Background;
 use super::http_client::HttpClient;
+use super::redis::Store;
 use super::single_flight::{Flights, Start, Ticket};
 use crate::config::KeySetRules;
 use crate::domain::cluster::{Cluster, KeySource};
@@ -30,6 +33,7 @@ use crate::ports::{
 use crate::protocol::jwk::KeySet;
 use crate::protocol::time::UnixTime;
 use discovery::{Discovered, Discovery};
+use shared::Shelf;
 use source::Source;
 
 type Outcome = Result<Arc<IssuerKeySet>, Unavailable>;
@@ -41,6 +45,7 @@ pub struct KeySets {
     clock: Arc<dyn Clock>,
     http: HttpClient,
     flights: Flights<KeySource, Outcome>,
+    others: Option<Shelf>,
 }
 
 /// One issuer.
@@ -48,6 +53,8 @@ struct Issuer {
     source: Source,
     rules: Rules,
     current: ArcSwapOption<IssuerKeySet>,
+    /// What the present set was read from.
+    document: ArcSwapOption<Bytes>,
     record: Mutex<Record>,
 }
 
@@ -79,7 +86,39 @@ impl KeySets {
         let entra = tenants.iter().flat_map(both).map(Source::Entra);
         let sources = entra.chain(clusters.iter().cloned().map(Source::Cluster));
         let issuers = sources.map(|source| (source.id(), Arc::new(Issuer::new(source, rules))));
-        Self { issuers: issuers.collect(), clock, http, flights: Flights::new(background) }
+        Self {
+            issuers: issuers.collect(),
+            clock,
+            http,
+            flights: Flights::new(background),
+            others: None,
+        }
+    }
+
+    /// The same, with what replicas share.
+    #[must_use]
+    pub fn shared(self, store: &Arc<Store>) -> Self {
+        Self { others: Some(Shelf(Arc::clone(store))), ..self }
+    }
+
+    /// Takes up the sets that other replicas fetched later than ours.
+    pub async fn take_up(&self) {
+        let Some(others) = &self.others else { return };
+        for issuer in self.issuers.values() {
+            let ours = issuer.current.load().as_ref().map(|set| set.fetched_at);
+            if let Some((found, fetched_at)) = others.newer(issuer, ours).await {
+                let (set, _) = issuer.keep(found, fetched_at);
+                issuer.record().succeed(set.fetched_at, self.clock.now());
+            }
+        }
+    }
+
+    /// Gives the others our sets again: what they are kept in may have lost them.
+    pub async fn give(&self) {
+        let Some(others) = &self.others else { return };
+        for issuer in self.issuers.values() {
+            others.give(issuer).await;
+        }
     }
 
     /// The configured issuers, in order.
@@ -108,8 +147,10 @@ impl KeySets {
                 (Decision::Fetch, _) => {
                     issuer.record().begin(want, now);
                     let (issuer, http) = (Arc::clone(issuer), self.http.clone());
-                    let clock = Arc::clone(&self.clock);
-                    Start::Work(async move { issuer.fetch(&http, clock.as_ref(), now).await })
+                    let (clock, others) = (Arc::clone(&self.clock), self.others.clone());
+                    Start::Work(async move {
+                        issuer.fetch(&http, others.as_ref(), &*clock, (want, now)).await
+                    })
                 }
             }
         })
@@ -140,7 +181,8 @@ impl IssuerKeys for KeySets {
 
 impl Issuer {
     fn new(source: Source, rules: Rules) -> Self {
-        Self { source, rules, current: ArcSwapOption::empty(), record: Mutex::default() }
+        let (current, document) = (ArcSwapOption::empty(), ArcSwapOption::empty());
+        Self { source, rules, current, document, record: Mutex::default() }
     }
 
     const fn id(&self) -> KeySource {
@@ -158,11 +200,25 @@ impl Issuer {
     }
 
     /// One attempt. `asked` is when it began: a set is as old as the question, not as the answer.
-    async fn fetch(&self, http: &HttpClient, clock: &dyn Clock, asked: UnixTime) -> Outcome {
-        match self.source.fetch(http).await {
-            Ok(found) => {
-                let set = self.keep(found, asked);
-                self.record().succeed(asked, clock.now());
+    async fn fetch(
+        &self,
+        http: &HttpClient,
+        others: Option<&Shelf>,
+        clock: &dyn Clock,
+        (want, asked): (Want, UnixTime),
+    ) -> Outcome {
+        let fetched = match others.filter(|_| self.source.is_remote()) {
+            Some(others) => others.fetch(self, http, (want, asked)).await,
+            None => self.source.fetch(http).await.map(|found| (found, asked)),
+        };
+        match fetched {
+            Ok((found, fetched_at)) => {
+                let (set, changed) = self.keep(found, fetched_at);
+                // Another replica may have asked for all: the cooldown began when it did.
+                self.record().succeed_for(want, fetched_at, (set.fetched_at, clock.now()));
+                if let Some(others) = others.filter(|_| changed) {
+                    others.tell().await;
+                }
                 Ok(set)
             }
             Err(error) => {
@@ -175,24 +231,33 @@ impl Issuer {
         }
     }
 
-    /// Puts the new set in place of the present one.
-    fn keep(&self, found: Discovered, fetched_at: UnixTime) -> Arc<IssuerKeySet> {
-        let Discovered { issuer, mut keys } = found;
+    /// Puts the new set in place of the present one, unless that is younger, and tells whether they
+    /// differ.
+    fn keep(&self, found: Discovered, fetched_at: UnixTime) -> (Arc<IssuerKeySet>, bool) {
+        let Discovered { issuer, mut keys, document } = found;
+        // Held, so that a set which another replica fetched and one of our own come in order.
+        let record = self.record();
         let previous = self.current.load_full();
+        if let Some(younger) = previous.as_ref().filter(|set| set.fetched_at > fetched_at) {
+            return (Arc::clone(younger), false);
+        }
         let before = previous.as_ref().map(|set| &set.keys);
         keys.replace(before, fetched_at.plus(self.rules.max_stale));
         let added = names(&keys, before);
         let removed = before.map(|before| names(before, Some(&keys))).unwrap_or_default();
-        if added.is_empty() && removed.is_empty() {
-            tracing::debug!(issuer = %self.id(), keys = keys.keys().len(), "key set unchanged");
-        } else {
+        let changed = !added.is_empty() || !removed.is_empty();
+        let issuer_id = self.id();
+        if changed {
             let (usable, skipped) = (keys.keys().len(), keys.skipped());
-            let issuer = self.id();
-            tracing::info!(%issuer, usable, skipped, ?added, ?removed, "key set changed");
+            tracing::info!(issuer = %issuer_id, usable, skipped, ?added, ?removed, "key set changed");
+        } else {
+            tracing::debug!(issuer = %issuer_id, keys = keys.keys().len(), "key set unchanged");
         }
         let set = Arc::new(IssuerKeySet { issuer, keys, fetched_at });
+        self.document.store(document.map(Arc::new));
         self.current.store(Some(Arc::clone(&set)));
-        set
+        drop(record);
+        (set, changed)
     }
 
     fn unavailable(&self) -> Unavailable {
@@ -223,6 +288,11 @@ impl Record {
     fn begin(&mut self, want: Want, now: UnixTime) {
         self.history.begin(want, now);
         self.attempts = self.attempts.saturating_add(1);
+    }
+
+    fn succeed_for(&mut self, want: Want, asked: UnixTime, (fetched, now): (UnixTime, UnixTime)) {
+        self.history.begin(want, asked);
+        self.succeed(fetched, now);
     }
 
     fn succeed(&mut self, asked: UnixTime, now: UnixTime) {

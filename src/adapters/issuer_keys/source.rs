@@ -3,7 +3,8 @@
 use super::cluster;
 use super::discovery::{Discovered, Discovery, DiscoveryError};
 use crate::adapters::http_client::HttpClient;
-use crate::domain::cluster::{Cluster, KeySource};
+use crate::domain::cluster::{Cluster, ClusterKeys, KeySource};
+use crate::protocol::jwk::KeyUse;
 
 /// An issuer, and how its keys are found.
 pub(super) enum Source {
@@ -27,6 +28,22 @@ impl Source {
         match self {
             Self::Entra(discovery) => discovery.url().to_string(),
             Self::Cluster(cluster) => cluster::place(cluster),
+        }
+    }
+
+    /// What its keys may be used for.
+    pub(super) const fn purpose(&self) -> KeyUse {
+        match self {
+            Self::Entra(_) => KeyUse::Entra,
+            Self::Cluster(_) => KeyUse::Cluster,
+        }
+    }
+
+    /// Whether somebody is asked for the keys at all.
+    pub(super) const fn is_remote(&self) -> bool {
+        match self {
+            Self::Entra(_) => true,
+            Self::Cluster(cluster) => !matches!(cluster.keys, ClusterKeys::Configured(_)),
         }
     }
 

@@ -1,8 +1,13 @@
 //! The keys that sign what we issue.
 
 mod folder;
+mod held;
+mod kept;
 mod key;
+mod place;
+mod ports;
 mod ring;
 
 pub use key::KeyError;
-pub use ring::{RingError, SharedKeys, SigningKeys};
+pub use ports::SharedKeys;
+pub use ring::{RingError, SigningKeys};

@@ -1,24 +1,31 @@
-//! The ring of keys that sign what we issue, in memory or in a folder.
+//! The ring of keys that sign what we issue.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use async_trait::async_trait;
-use serde_json::json;
 use strum::VariantArray as _;
+use tokio::runtime::Handle;
 
 use super::folder::Folder;
-use super::key::{KeyError, PrivateKey};
+use super::held::Held;
+use super::key::KeyError;
+use super::place::Place;
+use crate::adapters::redis::{Replica, RingEntry};
 use crate::adapters::sealed::SealedError;
 use crate::config::Signing;
 use crate::domain::keyring::{
     Change, KeyState, KeyStatus, Ring, Rotation, Rules, SigningAlgorithm, UnknownKey, changes,
 };
-use crate::ports::{Clock, Dependency, KeyRing, PublicKeys, Signer, Unavailable};
-use crate::protocol::jwk::{KeySet, KeyUse};
-use crate::protocol::time::UnixTime;
+use crate::ports::{Clock, Dependency, PublicKeys, Unavailable};
+
+/// How often a change is tried again after another replica was faster.
+const ATTEMPTS: usize = 5;
+/// How long what a former sealing key sealed is left alone.
+const RENEWAL: Duration = Duration::from_mins(1);
+/// How long a name that is not known here makes us look only once.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Why the keys cannot be had, kept or changed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -29,6 +36,12 @@ pub enum RingError {
         /// The file.
         path: PathBuf,
     },
+    /// What all replicas share cannot be reached, or not be read.
+    #[error(transparent)]
+    Shared(#[from] Unavailable),
+    /// Other replicas changed the ring all the time.
+    #[error("other replicas are changing the keys; try again")]
+    Raced,
     /// A key cannot be made or read.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -38,48 +51,6 @@ pub enum RingError {
     /// No key of this name.
     #[error(transparent)]
     Unknown(#[from] UnknownKey),
-}
-
-/// The ring at one moment, with the keys themselves.
-#[derive(Clone, Debug)]
-pub(super) struct Held {
-    pub(super) ring: Ring,
-    pub(super) keys: HashMap<Arc<str>, Arc<PrivateKey>>,
-}
-
-impl Held {
-    pub(super) fn new(ring: Ring, keys: Vec<PrivateKey>) -> Self {
-        let keyed = keys.into_iter().map(|key| (Arc::clone(&key.kid), Arc::new(key)));
-        Self { ring, keys: keyed.collect() }
-    }
-
-    /// Makes a key for every algorithm that lacks one in `state`.
-    fn complete(&mut self, state: KeyState, now: UnixTime) -> Result<(), KeyError> {
-        for algorithm in self.ring.lacking(state) {
-            let key = PrivateKey::generate(algorithm)?;
-            self.ring.add(Arc::clone(&key.kid), algorithm, now);
-            self.keys.insert(Arc::clone(&key.kid), Arc::new(key));
-        }
-        Ok(())
-    }
-
-    fn forget_what_left(&mut self) {
-        let ring = &self.ring;
-        self.keys.retain(|kid, _| ring.find(kid).is_some());
-    }
-
-    /// The public halves; those that were published before are carried over, so that what rests
-    /// on them stands, and those that left are trusted no longer.
-    fn publish(&self, before: Option<&KeySet>) -> Result<PublicKeys, KeyError> {
-        let of = |status: &KeyStatus| Some(self.keys.get(&status.entry.kid)?.public.clone());
-        let statuses = self.ring.statuses(&Rules::default());
-        let public: Vec<_> = statuses.iter().filter_map(of).collect();
-        let document = json!({ "keys": public }).to_string();
-        let keys = KeySet::parse(document.as_bytes(), KeyUse::Client);
-        let mut keys = keys.map_err(|_unusable| KeyError::unpublished())?;
-        keys.replace(before, UnixTime::MAX);
-        Ok(PublicKeys { document: document.into(), keys })
-    }
 }
 
 /// What readers see.
@@ -94,9 +65,13 @@ pub struct SigningKeys {
     shown: ArcSwap<Shown>,
     rules: Rules,
     clock: Arc<dyn Clock>,
-    folder: Option<Folder>,
-    /// Held while a change is made, and what the folder's file was after the last one.
+    place: Place,
+    /// Held while a change is made, and what was kept after the last one, sealed.
     last_sealed: Mutex<Option<Vec<u8>>>,
+    /// Since when what is kept is sealed with a former key.
+    outdated_since: Mutex<Option<Instant>>,
+    /// When a name that is not known here made us look the last time.
+    looked: tokio::sync::Mutex<Option<Instant>>,
 }
 
 impl std::fmt::Debug for SigningKeys {
@@ -111,88 +86,185 @@ impl SigningKeys {
     /// The ring of the folder, or a new one. Makes the keys that must sign now; those that come
     /// next are made by the first [`Self::tend`], since an RSA key takes a tenth of a second.
     pub fn start(signing: &Signing, clock: Arc<dyn Clock>) -> Result<Self, RingError> {
-        let folder = signing.folder.clone().map(Folder::new);
-        let locked = folder.as_ref().map(Folder::lock).transpose()?;
-        let found = folder.as_ref().map(Folder::sealed).transpose()?.flatten();
-        let mut held = match (&folder, &found) {
-            (Some(folder), Some(sealed)) => folder.open(sealed)?,
-            _ => Held::new(Ring::default(), Vec::new()),
+        let place =
+            signing.folder.clone().map_or(Place::Memory, |at| Place::Folder(Folder::new(at)));
+        let locked = place.lock()?;
+        let found = place.sealed()?;
+        let mut held = match &found {
+            Some(sealed) => place.open(sealed)?,
+            None => Held::new(Ring::default(), Vec::new()),
         };
         let lacks = !held.ring.lacking(KeyState::Active).is_empty();
         held.complete(KeyState::Active, clock.now())?;
-        let sealed = match &folder {
-            Some(folder) if lacks => Some(folder.keep(&held)?),
-            _ => found,
-        };
+        let sealed = if lacks { place.keep(&held, None)?.or(found) } else { found };
         drop(locked);
+        Self::showing(held, place, sealed, (signing.rules, clock))
+    }
+
+    /// The ring that all replicas share; nothing of it is known before [`Self::share`].
+    pub fn shared(
+        signing: &Signing,
+        replica: &Replica,
+        runtime: Handle,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, RingError> {
+        let place = Place::Shared(RingEntry::new(Arc::clone(&replica.store), runtime));
+        let held = Held::new(Ring::default(), Vec::new());
+        Self::showing(held, place, None, (signing.rules, clock))
+    }
+
+    fn showing(
+        held: Held,
+        place: Place,
+        sealed: Option<Vec<u8>>,
+        (rules, clock): (Rules, Arc<dyn Clock>),
+    ) -> Result<Self, RingError> {
         let public = Arc::new(held.publish(None)?);
         Ok(Self {
             shown: ArcSwap::from_pointee(Shown { held, public }),
-            rules: signing.rules,
+            rules,
             clock,
-            folder,
+            place,
             last_sealed: Mutex::new(sealed),
+            outdated_since: Mutex::default(),
+            looked: tokio::sync::Mutex::default(),
         })
     }
 
-    /// Does what time asks for, and takes up what somebody else changed in the folder. To be called
-    /// every second or so, where waiting does no harm.
-    pub fn tend(&self) {
-        let now = self.clock.now();
-        let due = |held: &Held| held.ring.is_due(&self.rules, now);
-        if let Err(error) = self.take_up() {
-            tracing::warn!(%error, "the signing keys cannot be read again");
-            return;
-        }
-        if !due(&self.shown.load().held) {
-            return;
-        }
-        let changed = self.change(|held| {
-            held.ring.advance(&self.rules, now);
-            Ok(held.complete(KeyState::Next, now)?)
+    /// Takes up the ring of the other replicas; where there is none, makes one. What a former sealing
+    /// key sealed is sealed anew.
+    pub fn join(&self) -> Result<(), Unavailable> {
+        let joined = self.take_up().and_then(|()| {
+            let last = self.last_sealed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let outdated = last.is_some_and(|sealed| self.place.is_outdated(&sealed));
+            if !outdated && self.shown.load().held.ring.lacking(KeyState::Active).is_empty() {
+                return Ok(());
+            }
+            self.change(|_| Ok(()))
         });
-        if let Err(error) = changed {
+        joined.map_err(|error| unavailable(&error.to_string()))
+    }
+
+    /// Does what time asks for, and takes up what somebody else changed. To be called every second
+    /// or so, where waiting does no harm.
+    pub fn tend(&self) {
+        if !self.place.is_known() {
+            return;
+        }
+        self.look_again();
+        self.renew_seal();
+        let now = self.clock.now();
+        if !self.shown.load().held.ring.is_due(&self.rules, now) {
+            return;
+        }
+        let changed = self.place.lead(|| {
+            self.change(|held| {
+                held.ring.advance(&self.rules, now);
+                Ok(held.complete(KeyState::Next, now)?)
+            })
+        });
+        if let Some(Err(error)) = changed {
             tracing::error!(%error, "the signing keys cannot be rotated");
         }
     }
 
-    /// Reads the folder again if its file changed.
-    fn take_up(&self) -> Result<(), RingError> {
-        let Some(folder) = &self.folder else { return Ok(()) };
-        let sealed = folder.sealed()?;
+    /// Seals anew what a former sealing key sealed, once replicas that have only that key have had
+    /// time to go.
+    fn renew_seal(&self) {
+        let last = self.last_sealed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut since = self.outdated_since.lock().unwrap_or_else(PoisonError::into_inner);
+        if !last.is_some_and(|sealed| self.place.is_outdated(&sealed)) {
+            *since = None;
+            return;
+        }
+        if since.get_or_insert_with(Instant::now).elapsed() > RENEWAL {
+            *since = None;
+            drop(since);
+            if let Err(error) = self.change(|_| Ok(())) {
+                tracing::warn!(%error, "the signing keys cannot be sealed anew");
+            }
+        }
+    }
+
+    /// Takes up what somebody else changed.
+    pub fn look_again(&self) {
+        match self.take_up() {
+            // An outage of what replicas share is told once, by whoever follows it.
+            Ok(()) | Err(RingError::Shared(_)) => {}
+            Err(error) => tracing::warn!(%error, "the signing keys cannot be read again"),
+        }
+    }
+
+    /// Reads again what is kept, if it changed.
+    pub fn take_up(&self) -> Result<(), RingError> {
         // A poisoned lock protects a copy that is whole.
         let mut last = self.last_sealed.lock().unwrap_or_else(PoisonError::into_inner);
-        match sealed {
-            Some(sealed) if last.as_ref() != Some(&sealed) => {
-                self.show(folder.open(&sealed)?)?;
-                *last = Some(sealed);
-                Ok(())
+        let sealed = self.place.sealed()?;
+        let shown = self.shown.load_full();
+        let ours_is_kept = self.place.may_lose() && shown.held.version > 0;
+        let held = match &sealed {
+            Some(sealed) if last.as_ref() == Some(sealed) => return Ok(()),
+            Some(sealed) => match self.place.open(sealed) {
+                Ok(held) => held,
+                // Somebody put something else in its place; we know what belongs there.
+                Err(_) if ours_is_kept => Held::default(),
+                Err(error) => return Err(error),
+            },
+            None if ours_is_kept => Held::default(),
+            None => return Ok(()),
+        };
+        if self.place.may_lose() && held.version < shown.held.version {
+            // Redis lost the last change; we have not.
+            if let Some(kept) = self.place.keep(&shown.held, sealed.as_deref())? {
+                let version = shown.held.version;
+                tracing::warn!(version, "the signing keys are kept again");
+                *last = Some(kept);
             }
-            _ => Ok(()),
+            return Ok(());
         }
+        // Another replica may have changed a ring that had lost an order of ours.
+        let mut merged = held.clone();
+        let undone = merged.retire_what_is_gone_in(&shown.held, self.clock.now());
+        self.show(if undone { merged } else { held })?;
+        *last = sealed;
+        drop(last);
+        if undone { self.change(|_| Ok(())) } else { Ok(()) }
     }
 
     /// Makes a change to what is kept now, keeps it, and shows it.
     fn change<T>(
         &self,
-        act: impl FnOnce(&mut Held) -> Result<T, RingError>,
+        mut act: impl FnMut(&mut Held) -> Result<T, RingError>,
     ) -> Result<T, RingError> {
         let mut last = self.last_sealed.lock().unwrap_or_else(PoisonError::into_inner);
-        let locked = self.folder.as_ref().map(Folder::lock).transpose()?;
-        let kept = self.folder.as_ref().map(Folder::sealed).transpose()?.flatten();
-        let mut held = match (&self.folder, kept) {
-            (Some(folder), Some(sealed)) => folder.open(&sealed)?,
-            _ => self.shown.load().held.clone(),
-        };
-        let done = act(&mut held)?;
-        held.complete(KeyState::Active, self.clock.now())?;
-        held.forget_what_left();
-        if let Some(folder) = &self.folder {
-            *last = Some(folder.keep(&held)?);
+        let locked = self.place.lock()?;
+        for _ in 0..ATTEMPTS {
+            let found = self.place.sealed()?;
+            let shown = self.shown.load_full();
+            let mut held = match &found {
+                Some(sealed) => self.place.open(sealed)?,
+                None => shown.held.clone(),
+            };
+            if self.place.may_lose() && held.version < shown.held.version {
+                // Redis lost the last change.
+                held = shown.held.clone();
+            }
+            held.retire_what_is_gone_in(&shown.held, self.clock.now());
+            let done = act(&mut held)?;
+            held.complete(KeyState::Active, self.clock.now())?;
+            held.forget_what_left();
+            held.version = held.version.saturating_add(1);
+            let kept = self.place.keep(&held, found.as_deref())?;
+            if kept.is_none() && self.place.may_lose() {
+                // Another replica was faster: the change is made to what that one kept.
+                continue;
+            }
+            *last = kept;
+            drop(locked);
+            self.show(held)?;
+            return Ok(done);
         }
-        drop(locked);
-        self.show(held)?;
-        Ok(done)
+        Err(RingError::Raced)
     }
 
     /// Shows a ring to readers, and says what happened to each key.
@@ -225,12 +297,12 @@ impl SigningKeys {
         only: Option<SigningAlgorithm>,
     ) -> Result<Vec<(SigningAlgorithm, Rotation)>, RingError> {
         let now = self.clock.now();
-        let wanted = SigningAlgorithm::VARIANTS.iter().copied();
-        let wanted = wanted.filter(|algorithm| only.is_none_or(|only| only == *algorithm));
+        let wanted = |algorithm: &SigningAlgorithm| only.is_none_or(|only| only == *algorithm);
         self.change(|held| {
             held.complete(KeyState::Next, now)?;
             let rotate = |one| (one, held.ring.rotate(one, &self.rules, now));
-            let done = wanted.map(rotate).collect();
+            let every = SigningAlgorithm::VARIANTS.iter().copied();
+            let done = every.filter(wanted).map(rotate).collect();
             held.complete(KeyState::Next, now)?;
             Ok(done)
         })
@@ -239,10 +311,29 @@ impl SigningKeys {
     /// Takes a key out by order; see [`Ring::retire`].
     pub fn retire_now(&self, kid: &str) -> Result<(), RingError> {
         let now = self.clock.now();
-        self.change(|held| Ok(held.ring.retire(kid, now)?))
+        self.change(|held| Ok(held.retire(kid, now)?))
     }
 
-    fn compact(
+    /// The keys now, as others see them; none while it is not known what they are.
+    pub(super) fn public(&self) -> Arc<PublicKeys> {
+        Arc::clone(&self.shown.load().public)
+    }
+
+    pub(super) const fn is_shared(&self) -> bool {
+        self.place.may_lose()
+    }
+
+    /// One look serves all who wait for it; whoever invents names must not make us look for each.
+    pub(super) async fn look_for_another(self: &Arc<Self>) {
+        let mut looked = self.looked.lock().await;
+        if looked.is_none_or(|at| at.elapsed() >= LOOK_AGAIN) {
+            let keys = Arc::clone(self);
+            drop(tokio::task::spawn_blocking(move || keys.look_again()).await);
+            *looked = Some(Instant::now());
+        }
+    }
+
+    pub(super) fn compact(
         &self,
         algorithm: SigningAlgorithm,
         typ: &str,
@@ -256,61 +347,6 @@ impl SigningKeys {
     }
 }
 
-/// Both halves of the ports on one shared ring.
-#[derive(Clone, Debug)]
-pub struct SharedKeys(pub Arc<SigningKeys>);
-
-#[async_trait]
-impl Signer for SharedKeys {
-    /// RSA on the pool for blocking work: such a signature takes about a millisecond, in which a
-    /// worker answers hundreds of others from the cache.
-    async fn sign(
-        &self,
-        algorithm: SigningAlgorithm,
-        typ: &'static str,
-        claims: &[u8],
-    ) -> Result<String, Unavailable> {
-        if algorithm == SigningAlgorithm::Es256 {
-            return self.0.compact(algorithm, typ, claims);
-        }
-        let (keys, claims) = (Arc::clone(&self.0), claims.to_vec());
-        tokio::task::spawn_blocking(move || keys.compact(algorithm, typ, &claims))
-            .await
-            .map_err(|error| unavailable(&error.to_string()))?
-    }
-
-    fn public_keys(&self) -> Arc<PublicKeys> {
-        Arc::clone(&self.0.shown.load().public)
-    }
-}
-
-#[async_trait]
-impl KeyRing for SharedKeys {
-    fn statuses(&self) -> Vec<KeyStatus> {
-        self.0.statuses()
-    }
-
-    async fn rotate(
-        &self,
-        only: Option<SigningAlgorithm>,
-    ) -> Result<Vec<(SigningAlgorithm, Rotation)>, Unavailable> {
-        let keys = Arc::clone(&self.0);
-        let done = tokio::task::spawn_blocking(move || keys.rotate_now(only)).await;
-        let done = done.map_err(|error| unavailable(&error.to_string()))?;
-        done.map_err(|error| unavailable(&error.to_string()))
-    }
-
-    async fn retire(&self, kid: &str) -> Result<Result<(), UnknownKey>, Unavailable> {
-        let (keys, kid) = (Arc::clone(&self.0), kid.to_owned());
-        let done = tokio::task::spawn_blocking(move || keys.retire_now(&kid)).await;
-        match done.map_err(|error| unavailable(&error.to_string()))? {
-            Ok(()) => Ok(Ok(())),
-            Err(RingError::Unknown(unknown)) => Ok(Err(unknown)),
-            Err(error) => Err(unavailable(&error.to_string())),
-        }
-    }
-}
-
-fn unavailable(detail: &str) -> Unavailable {
+pub(super) fn unavailable(detail: &str) -> Unavailable {
     Unavailable { dependency: Dependency::SigningKey, detail: detail.to_owned() }
 }

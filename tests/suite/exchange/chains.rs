@@ -21,7 +21,7 @@ fn through_the_agent(world: &World) -> String {
 }
 
 #[test]
-fn tex_41_p5_the_present_actor_stands_on_those_before() {
+pub(crate) fn tex_41_p5_the_present_actor_stands_on_those_before() {
     let world = World::start();
     let first = through_the_agent(&world);
     let second = token(&world, PLANNER, &fields(&first, ORDERS_API));
@@ -38,7 +38,7 @@ fn tex_41_p5_the_present_actor_stands_on_those_before() {
 }
 
 #[test]
-fn an_agent_that_entra_names_as_acting_is_in_the_chain_once() {
+pub(crate) fn an_agent_that_entra_names_as_acting_is_in_the_chain_once() {
     let world = World::start();
     let issuer = world.entra.issuer(HOME_TENANT);
     let agent = world.sign(&issuer.app_only(&INVOICE_AGENT, &TESSERA));
@@ -54,7 +54,7 @@ fn an_agent_that_entra_names_as_acting_is_in_the_chain_once() {
 }
 
 #[test]
-fn a169_nobody_is_in_a_chain_twice() {
+pub(crate) fn a169_nobody_is_in_a_chain_twice() {
     let world = World::start();
     let first = through_the_agent(&world);
     let second = token(&world, PLANNER, &fields(&first, ORDERS_API));
@@ -63,7 +63,7 @@ fn a169_nobody_is_in_a_chain_twice() {
 }
 
 #[test]
-fn a168_a173_a175_hops_are_bounded_and_no_exchange_renews() {
+pub(crate) fn a168_a173_a175_hops_are_bounded_and_no_exchange_renews() {
     let world = World::configured(|text| {
         text.replace(
             "impersonate: true }",
@@ -89,7 +89,7 @@ fn a168_a173_a175_hops_are_bounded_and_no_exchange_renews() {
 }
 
 #[test]
-fn a_token_for_the_same_resource_may_be_narrowed_and_never_widened() {
+pub(crate) fn a_token_for_the_same_resource_may_be_narrowed_and_never_widened() {
     let world = World::start();
     let alice = world.sign(&world.alice());
     let narrow = with(fields(&alice, ORDERS_API), "scope", "orders.write");

@@ -2,11 +2,11 @@
 
 mod abuse;
 mod callers;
-mod chains;
+pub(crate) mod chains;
 mod properties;
 mod reasons;
-mod requests;
-mod revocation;
+pub(crate) mod requests;
+pub(crate) mod revocation;
 
 use serde_json::Value;
 

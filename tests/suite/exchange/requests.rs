@@ -9,7 +9,7 @@ use crate::signed_answers::{claims, header};
 use crate::support::{ISSUER, ORDERS_API, PLAIN_API, Request, START, TASKS_API, TYK, World};
 
 #[test]
-fn tex_20_to_26_a_gateway_swaps_a_users_token_for_one_of_the_backend() {
+pub(crate) fn tex_20_to_26_a_gateway_swaps_a_users_token_for_one_of_the_backend() {
     let world = World::start();
     let alice = world.sign(&world.alice());
     let asked = with(fields(&alice, ORDERS_API), "scope", "orders.read");
@@ -35,7 +35,7 @@ fn tex_20_to_26_a_gateway_swaps_a_users_token_for_one_of_the_backend() {
 }
 
 #[test]
-fn int_20_introspection_tells_the_same_of_a_jwt_and_of_an_opaque_token() {
+pub(crate) fn int_20_introspection_tells_the_same_of_a_jwt_and_of_an_opaque_token() {
     let world = World::start();
     let alice = world.sign(&world.alice());
     let jwt = token(&world, TYK, &fields(&alice, ORDERS_API));
@@ -64,7 +64,7 @@ fn int_20_introspection_tells_the_same_of_a_jwt_and_of_an_opaque_token() {
 }
 
 #[test]
-fn a_gateway_may_ask_for_the_jwt_behind_an_opaque_token() {
+pub(crate) fn a_gateway_may_ask_for_the_jwt_behind_an_opaque_token() {
     let world = World::start();
     let alice = world.sign(&world.alice());
     let opaque = token(&world, TYK, &fields(&alice, TASKS_API));
@@ -84,7 +84,7 @@ fn a_gateway_may_ask_for_the_jwt_behind_an_opaque_token() {
 }
 
 #[test]
-fn tex_05_tex_13_targets_come_in_the_forms_that_gateways_send() {
+pub(crate) fn tex_05_tex_13_targets_come_in_the_forms_that_gateways_send() {
     let world = World::start();
     let alice = world.sign(&world.alice());
     let bare = with(fields(&alice, ORDERS_API), "resource", "");
@@ -108,7 +108,7 @@ fn tex_05_tex_13_targets_come_in_the_forms_that_gateways_send() {
 }
 
 #[test]
-fn rs256_and_a_shorter_life_by_resource_and_impersonation_by_rule() {
+pub(crate) fn rs256_and_a_shorter_life_by_resource_and_impersonation_by_rule() {
     let world = World::start();
     let alice = world.sign(&world.alice());
     let body = exchanged(&world, TYK, &fields(&alice, PLAIN_API));
@@ -123,7 +123,7 @@ fn rs256_and_a_shorter_life_by_resource_and_impersonation_by_rule() {
 }
 
 #[test]
-fn tex_01_tex_02_tex_03_tex_08_tex_12_what_is_not_a_request_is_refused() {
+pub(crate) fn tex_01_tex_02_tex_03_tex_08_tex_12_what_is_not_a_request_is_refused() {
     let world = World::start();
     let alice = world.sign(&world.alice());
     let good = || fields(&alice, ORDERS_API);
@@ -154,7 +154,7 @@ fn tex_01_tex_02_tex_03_tex_08_tex_12_what_is_not_a_request_is_refused() {
 }
 
 #[test]
-fn tex_10_tex_11_only_clients_with_rules_may_ask() {
+pub(crate) fn tex_10_tex_11_only_clients_with_rules_may_ask() {
     let world = World::start();
     let alice = world.sign(&world.alice());
     let asked = fields(&alice, ORDERS_API);
@@ -166,7 +166,7 @@ fn tex_10_tex_11_only_clients_with_rules_may_ask() {
 }
 
 #[test]
-fn app_only_subjects_are_exchanged_by_their_roles() {
+pub(crate) fn app_only_subjects_are_exchanged_by_their_roles() {
     let world = World::start();
     let issuer = world.entra.issuer(HOME_TENANT);
     let job = world.sign(&issuer.app_only(&REPORTING, &ORDERS));
@@ -180,7 +180,7 @@ fn app_only_subjects_are_exchanged_by_their_roles() {
 }
 
 #[test]
-fn an_agent_calls_with_its_own_entra_token_and_may_present_its_users_id_token() {
+pub(crate) fn an_agent_calls_with_its_own_entra_token_and_may_present_its_users_id_token() {
     let world = World::start();
     let issuer = world.entra.issuer(HOME_TENANT);
     let agent = world.sign(&issuer.app_only(&INVOICE_AGENT, &TESSERA));
@@ -206,7 +206,7 @@ fn an_agent_calls_with_its_own_entra_token_and_may_present_its_users_id_token() 
 }
 
 #[test]
-fn a_request_is_rehearsed_without_issuing_anything() {
+pub(crate) fn a_request_is_rehearsed_without_issuing_anything() {
     let world = World::start();
     let alice = world.sign(&world.alice());
     let story = world.rehearse("tyk", &fields(&alice, ORDERS_API));

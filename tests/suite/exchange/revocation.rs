@@ -35,7 +35,7 @@ fn family(world: &World) -> [String; 3] {
 }
 
 #[test]
-fn rev_02_to_rev_06_a_client_revokes_what_it_got_and_its_descendants_end() {
+pub(crate) fn rev_02_to_rev_06_a_client_revokes_what_it_got_and_its_descendants_end() {
     let world = World::start();
     let [alice, first, second] = family(&world);
     revoke(&world, PLANNER, &first).assert_error(400, "invalid_grant");
@@ -63,7 +63,7 @@ fn revoke_by_get(world: &World) {
 }
 
 #[test]
-fn a_revoked_token_extends_no_chain() {
+pub(crate) fn a_revoked_token_extends_no_chain() {
     let world = World::start();
     let [_, first, _] = family(&world);
     revoke(&world, TYK, &first);
@@ -72,7 +72,7 @@ fn a_revoked_token_extends_no_chain() {
 }
 
 #[test]
-fn a184_an_operator_ends_the_sign_in_and_all_that_came_from_it_in_one_write() {
+pub(crate) fn a184_an_operator_ends_the_sign_in_and_all_that_came_from_it_in_one_write() {
     let world = World::start();
     let [alice, first, second] = family(&world);
     let answer = order(&world, &[("token", &alice)]);
@@ -85,7 +85,7 @@ fn a184_an_operator_ends_the_sign_in_and_all_that_came_from_it_in_one_write() {
 }
 
 #[test]
-fn a_whole_tree_ends_by_any_of_its_leaves() {
+pub(crate) fn a_whole_tree_ends_by_any_of_its_leaves() {
     let world = World::start();
     let [alice, first, second] = family(&world);
     let sibling = token(&world, TYK, &fields(&alice, ORDERS_API));
@@ -100,7 +100,7 @@ fn a_whole_tree_ends_by_any_of_its_leaves() {
 }
 
 #[test]
-fn a248_a_principal_is_cut_off_up_to_a_moment_and_a_new_sign_in_is_not_hurt() {
+pub(crate) fn a248_a_principal_is_cut_off_up_to_a_moment_and_a_new_sign_in_is_not_hurt() {
     let world = World::start();
     let family = family(&world);
     let principal = format!("{}.{HOME_TENANT}", ALICE.oid);
@@ -118,7 +118,7 @@ fn a248_a_principal_is_cut_off_up_to_a_moment_and_a_new_sign_in_is_not_hurt() {
 }
 
 #[test]
-fn a_client_is_cut_off_with_everything_it_took_part_in() {
+pub(crate) fn a_client_is_cut_off_with_everything_it_took_part_in() {
     let world = World::start();
     let [alice, first, second] = family(&world);
     world.clock.advance(Seconds::new(10));
@@ -132,7 +132,7 @@ fn a_client_is_cut_off_with_everything_it_took_part_in() {
 }
 
 #[test]
-fn a233_a_revoked_bearer_lets_nobody_in() {
+pub(crate) fn a233_a_revoked_bearer_lets_nobody_in() {
     let world = World::start();
     let issuer = world.entra.issuer(HOME_TENANT);
     let agent = world.sign(&issuer.app_only(&INVOICE_AGENT, &tessera::dev::apps::TESSERA));
@@ -144,7 +144,7 @@ fn a233_a_revoked_bearer_lets_nobody_in() {
 }
 
 #[test]
-fn orders_that_name_nothing_or_too_much_are_refused() {
+pub(crate) fn orders_that_name_nothing_or_too_much_are_refused() {
     let world = World::start();
     let later = world.clock_at(60).to_string();
     for fields in [
@@ -164,7 +164,7 @@ fn orders_that_name_nothing_or_too_much_are_refused() {
 }
 
 #[test]
-fn a183_p14_a_race_between_revocation_and_exchange_leaves_nothing_alive() {
+pub(crate) fn a183_p14_a_race_between_revocation_and_exchange_leaves_nothing_alive() {
     let world = World::start();
     for _ in 0..20 {
         let alice = world.sign(&world.alice());
@@ -191,7 +191,7 @@ fn a183_p14_a_race_between_revocation_and_exchange_leaves_nothing_alive() {
 }
 
 #[test]
-fn many_revocations_leave_good_answers_in_the_cache() {
+pub(crate) fn many_revocations_leave_good_answers_in_the_cache() {
     let world = World::start();
     let good = world.sign(&world.alice());
     world.assert_active(&good);

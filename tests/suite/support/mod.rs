@@ -4,6 +4,7 @@ mod http;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 
+use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -59,6 +60,18 @@ pub(crate) fn assertion_key() -> SigningKey {
     SigningKey::pooled("assertion").unwrap()
 }
 
+thread_local! {
+    /// What every configuration ends with, on this thread.
+    static STORE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Runs `test` with this section `store` in every configuration that it uses.
+pub(crate) fn with_store(section: &str, test: impl FnOnce()) {
+    STORE.replace(section.to_owned());
+    test();
+    STORE.take();
+}
+
 /// A running tessera and its surroundings; everything stops when it is dropped.
 pub(crate) struct World {
     /// Entra and Graph.
@@ -93,7 +106,8 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let options = Options { clock: Arc::<ManualClock>::clone(&clock), keys: KeySupply::Pooled };
         let entra = FakeEntra::start(listener, options).unwrap();
-        let text = change(&usual(entra.authority()));
+        let mut text = change(&usual(entra.authority()));
+        STORE.with_borrow(|store| text.extend(["\n", store]));
         let config = config::load(&text, "test", &SystemEnvironment, PlainSecrets::Allowed);
         let config = config.unwrap_or_else(|report| panic!("{report}"));
         let (stop, stopped) = oneshot::channel();

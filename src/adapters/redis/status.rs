@@ -1,0 +1,43 @@
+//! How the store is doing, for operators.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::revocations::SharedRevocations;
+use super::store::Store;
+use crate::ports::{SharedStore, StoreState, StoreStatus};
+
+/// Tells how Redis and the other replicas look from here.
+#[derive(Debug)]
+pub struct SharedStatus {
+    /// What is told about.
+    pub store: Arc<Store>,
+    /// Which revocations wait.
+    pub revocations: Arc<SharedRevocations>,
+}
+
+impl SharedStore for SharedStatus {
+    fn status(&self) -> StoreStatus {
+        let (store, counts) = (&self.store, self.store.link.counts());
+        let state = match (store.is_synchronised(), store.is_current()) {
+            (false, _) => StoreState::Joining,
+            (true, true) => StoreState::Current,
+            (true, false) => StoreState::Behind,
+        };
+        let connected = store.link.is_open();
+        StoreStatus {
+            state,
+            connected,
+            policy: store.policy().into(),
+            decides: store.known().is_ok(),
+            proof_age: store.proof_age(),
+            waiting: self.revocations.waiting(),
+            synchronisations: store.synchronisations(),
+            answered: counts.answered.load(Ordering::Relaxed),
+            failed: counts.failed.load(Ordering::Relaxed),
+            took: Duration::from_micros(counts.micros.load(Ordering::Relaxed)),
+            last_error: (!connected).then(|| store.link.why().to_string()),
+        }
+    }
+}
