@@ -1,6 +1,7 @@
 //! A closed loop over kept connections: prepared requests out, checked answers in. Written by hand
 //! so that the generator costs less than what it drives.
 
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -9,10 +10,10 @@ use anyhow::{Context as _, bail, ensure};
 use hdrhistogram::Histogram;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::task::LocalSet;
+use tokio::task::{JoinHandle, LocalSet};
 
 /// What an answer about a good token begins with.
-const ACTIVE: &[u8] = br#"{"active":true,"#;
+pub(crate) const ACTIVE: &[u8] = br#"{"active":true,"#;
 /// What the answer to a good exchange begins with.
 const ISSUED: &[u8] = br#"{"access_token":"eyJ"#;
 
@@ -46,14 +47,14 @@ pub(crate) fn requests(tokens: &[String]) -> Vec<Vec<u8>> {
     tokens.iter().map(request).collect()
 }
 
-/// One whole exchange of each token.
-pub(crate) fn exchanges(tokens: &[String]) -> Vec<Vec<u8>> {
+/// One whole exchange of each token for `https://RESOURCE.internal`.
+pub(crate) fn exchanges(tokens: &[String], resource: &str) -> Vec<Vec<u8>> {
     let request = |token: &String| {
         let body = format!(
             "client_id=tyk&client_secret={}&subject_token={token}&subject_token_type=\
              urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token&grant_type=\
              urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&\
-             resource=https%3A%2F%2Forders.internal&scope=orders.read",
+             resource=https%3A%2F%2F{resource}.internal&scope=orders.read",
             crate::mint::SECRET
         );
         format!(
@@ -66,14 +67,23 @@ pub(crate) fn exchanges(tokens: &[String]) -> Vec<Vec<u8>> {
     tokens.iter().map(request).collect()
 }
 
-/// The body of the answer to one request.
+/// The body of the answer to one request, which must be a good one.
 pub(crate) fn once(to: SocketAddr, request: &[u8]) -> anyhow::Result<Vec<u8>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut connection = Connection::open(to).await?;
-        connection.exchange(request).await?;
-        Ok(connection.body)
+        Ok(connection.ask(request).await?.to_vec())
     })
+}
+
+/// The body of the answer to `GET path`, and whether it was a good one.
+pub(crate) fn get(from: SocketAddr, path: &str) -> anyhow::Result<(bool, String)> {
+    let mut stream = std::net::TcpStream::connect(from)?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("no head")?;
+    Ok((head.starts_with("HTTP/1.1 200"), body.to_owned()))
 }
 
 /// Sends `requests` over `connections` and measures.
@@ -90,13 +100,7 @@ pub(crate) fn drive(
         for _ in 0..connections {
             open.push(Connection::open(to).await?);
         }
-        // The generator never sleeps: waking a sleeping core is paid by the one who wakes it, the
-        // server, and in a virtual machine that costs more than the whole answer.
-        let awake = tokio::task::spawn_local(async {
-            loop {
-                tokio::task::yield_now().await;
-            }
-        });
+        let awake = stay_awake();
         let begun = Instant::now();
         let tasks: Vec<_> = open
             .into_iter()
@@ -116,6 +120,16 @@ pub(crate) fn drive(
     })?;
     let requests = Rc::try_unwrap(shared).map_err(|_| anyhow::anyhow!("still in use"))?;
     Ok((measured, requests))
+}
+
+/// The generator never sleeps: waking a sleeping core is paid by the one who wakes it, the server,
+/// and in a virtual machine that costs more than the whole answer.
+pub(crate) fn stay_awake() -> JoinHandle<()> {
+    tokio::task::spawn_local(async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    })
 }
 
 /// One connection's part of the work.
@@ -150,22 +164,30 @@ impl Share {
     }
 }
 
-struct Connection {
+/// A kept connection.
+pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
     body: Vec<u8>,
 }
 
 impl Connection {
-    async fn open(to: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) async fn open(to: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::with_capacity(8192), body: Vec::new() })
     }
 
     /// Sends a request, and checks the whole answer.
-    async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<()> {
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<()> {
         let expected = if request.starts_with(b"POST /token") { ISSUED } else { ACTIVE };
+        let body = self.ask(request).await?;
+        ensure!(body.starts_with(expected), "a wrong answer: {}", String::from_utf8_lossy(body));
+        Ok(())
+    }
+
+    /// The body of the answer to a request, which must be a good one.
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> anyhow::Result<&[u8]> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         loop {
@@ -177,12 +199,12 @@ impl Connection {
             if rest.len() < content_length(head)? {
                 continue;
             }
-            if !head.starts_with(b"HTTP/1.1 200") || !rest.starts_with(expected) {
+            if !head.starts_with(b"HTTP/1.1 200") {
                 bail!("a wrong answer: {}", String::from_utf8_lossy(&self.buffer));
             }
             self.body.clear();
             self.body.extend_from_slice(rest);
-            return Ok(());
+            return Ok(&self.body);
         }
     }
 }

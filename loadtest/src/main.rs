@@ -2,8 +2,13 @@
 
 mod bare;
 mod client;
+mod installation;
 mod machine;
 mod mint;
+mod propagation;
+mod redis;
+mod replicas;
+mod replicas_report;
 mod report;
 mod scenarios;
 mod server;
@@ -27,6 +32,8 @@ enum Command {
     /// The bare handler: reads a form and writes the bytes of a file
     #[command(hide = true)]
     Bare { answer: PathBuf },
+    /// Only the replicas that share a Redis; writes replicas.md beside the report
+    Replicas,
 }
 
 /// What to measure.
@@ -62,6 +69,7 @@ fn main() -> anyhow::Result<()> {
     let line = CommandLine::parse();
     match line.command {
         Some(Command::Bare { answer }) => bare::serve(&answer),
+        Some(Command::Replicas) => replicas::alone(&line.plan),
         None => scenarios::run(&line.plan),
     }
 }

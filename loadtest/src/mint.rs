@@ -11,6 +11,9 @@ use tessera::dev::server::Running;
 /// The secret of the one client.
 pub(crate) const SECRET: &str = "loadtest-secret-4c9e1b7a6d2f8035e1a9";
 
+/// What replicas seal with.
+pub(crate) const SEAL: &str = "5c0e8f1d7a3b49266bd2e94f10a785c3d91e60fb27c84a35e2179d0b6f83ac54";
+
 /// Signs `count` different tokens on every core.
 pub(crate) fn tokens(entra: &Running, count: usize) -> anyhow::Result<Vec<String>> {
     let key = entra.signing_key();

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use hdrhistogram::Histogram;
 use serde_json::json;
 
 use crate::Plan;
@@ -147,29 +148,49 @@ impl Report {
     }
 }
 
-fn sorted(runs: &[Measured]) -> Vec<f64> {
-    let mut rates: Vec<_> = runs.iter().map(|run| run.per_second).collect();
-    rates.sort_by(f64::total_cmp);
-    rates
+/// Of several runs of the same.
+pub(crate) struct Spread {
+    pub(crate) lowest: f64,
+    pub(crate) median: f64,
+    pub(crate) highest: f64,
+}
+
+impl Spread {
+    pub(crate) fn of(rates: impl Iterator<Item = f64>) -> Self {
+        let mut rates: Vec<_> = rates.collect();
+        rates.sort_by(f64::total_cmp);
+        let at = |index: usize| rates.get(index).copied().unwrap_or(f64::NAN);
+        let last = rates.len().saturating_sub(1);
+        Self { lowest: at(0), median: at(rates.len() / 2), highest: at(last) }
+    }
+
+    pub(crate) fn of_runs<'a>(runs: impl IntoIterator<Item = &'a Measured>) -> Self {
+        Self::of(runs.into_iter().map(|run| run.per_second))
+    }
+}
+
+/// The latencies of several runs as one.
+pub(crate) fn together<'a>(
+    runs: impl IntoIterator<Item = &'a Measured>,
+) -> anyhow::Result<Histogram<u64>> {
+    let mut all = Histogram::new(3)?;
+    for run in runs {
+        all.add(&run.latency)?;
+    }
+    Ok(all)
 }
 
 fn median(runs: &[Measured]) -> f64 {
-    let rates = sorted(runs);
-    rates.get(rates.len() / 2).copied().unwrap_or(f64::NAN)
+    Spread::of_runs(runs).median
 }
 
 fn row(text: &mut String, name: &str, runs: &[Measured]) -> anyhow::Result<()> {
-    let rates = sorted(runs);
-    let (lowest, highest) = (rates.first().context("no run")?, rates.last().context("no run")?);
-    let mut latency = runs.first().context("no run")?.latency.clone();
-    for run in runs.iter().skip(1) {
-        latency.add(&run.latency)?;
-    }
+    let Spread { lowest, median, highest } = Spread::of_runs(runs);
+    let latency = together(runs)?;
     let at = |quantile| latency.value_at_quantile(quantile);
     writeln!(
         text,
-        "| {name} | {:.0} | {lowest:.0} | {highest:.0} | {} | {} | {} |",
-        median(runs),
+        "| {name} | {median:.0} | {lowest:.0} | {highest:.0} | {} | {} | {} |",
         at(0.5),
         at(0.99),
         at(0.999)

@@ -17,7 +17,7 @@ use tessera::dev::tenant::{FakeEntra, KeySupply, Options};
 use crate::client::{Measured, Until, drive, exchanges, once, requests};
 use crate::report::Report;
 use crate::server::Server;
-use crate::{Plan, machine, mint};
+use crate::{Plan, machine, mint, replicas};
 
 /// How many different tokens the cached scenario asks for.
 const POPULATION: usize = 1000;
@@ -26,12 +26,17 @@ const EXCHANGES: usize = 9000;
 /// How many signatures the bare check verifies.
 const CHECKS: usize = 20_000;
 
-/// Measures everything and writes the report.
-pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
-    let facts = machine::facts();
+/// The Entra look-alike, which signs tokens as Entra would.
+pub(crate) fn look_alike() -> anyhow::Result<Running> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let options = Options { clock: Arc::new(SystemClock::new()), keys: KeySupply::Fresh };
-    let entra = FakeEntra::start(listener, options)?;
+    Ok(FakeEntra::start(listener, options)?)
+}
+
+/// Measures everything and writes the reports.
+pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
+    let facts = machine::facts();
+    let entra = look_alike()?;
     eprintln!("signing {} tokens", plan.tokens);
     let tokens = mint::tokens(&entra, plan.tokens)?;
     let checks_per_second = bare_checks(&entra, &tokens)?;
@@ -69,7 +74,9 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
         idle,
         resident,
     };
-    report.write(&plan.out)
+    report.write(&plan.out)?;
+    drop((tessera, bare));
+    replicas::run(plan, &entra, &tokens)
 }
 
 /// tessera and the bare handler in turns, so that both meet the same moods of the machine.
@@ -100,7 +107,7 @@ fn exchanged(
     tokens: &[String],
 ) -> anyhow::Result<(Measured, Vec<Measured>)> {
     let sample: Vec<_> = tokens.iter().take(EXCHANGES).cloned().collect();
-    let all = exchanges(&sample);
+    let all = exchanges(&sample, "orders");
     let (cold, all) = drive(tessera.address, all, plan.connections, Until::Once)?;
     let mut population: Vec<_> = all.into_iter().rev().take(POPULATION).collect();
     let mut warm = Vec::new();
@@ -129,7 +136,7 @@ fn bare_signatures() -> anyhow::Result<f64> {
 }
 
 /// RS256 checks of different tokens on core 0, with the library that tessera uses.
-fn bare_checks(entra: &Running, tokens: &[String]) -> anyhow::Result<f64> {
+pub(crate) fn bare_checks(entra: &Running, tokens: &[String]) -> anyhow::Result<f64> {
     machine::pin("0")?;
     let jwk = serde_json::from_value(entra.signing_key().jwk())?;
     let key = DecodingKey::from_jwk(&jwk)?;

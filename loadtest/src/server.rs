@@ -4,27 +4,31 @@ use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::Context as _;
 
-/// Killed when dropped.
-pub(crate) struct Server {
+use crate::machine;
+
+/// Killed when dropped. Tells its address, or several.
+pub(crate) struct Server<A = SocketAddr> {
     child: Child,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: A,
 }
 
-impl Server {
+impl<A> Server<A> {
     /// Starts `program` and reads its address with `find` from the first line it logs.
     pub(crate) fn start(
         program: &OsStr,
         arguments: &[&OsStr],
-        find: impl Fn(&str) -> Option<SocketAddr>,
+        find: impl Fn(&str) -> Option<A>,
     ) -> anyhow::Result<Self> {
         let mut child = Command::new("taskset")
             .args(["-c", "0"])
             .arg(program)
             .args(arguments)
             .env("TYK_SECRET", crate::mint::SECRET)
+            .env("SEAL", crate::mint::SEAL)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -44,6 +48,12 @@ impl Server {
         let kib: u64 = line.split_whitespace().nth(1).context("no VmRSS")?.parse()?;
         Ok(kib * 1024)
     }
+
+    /// How long its threads have run so far.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()))?;
+        tasks.map(|task| machine::cpu(&task?.path())).sum()
+    }
 }
 
 /// Reads on, so that the server never waits for us.
@@ -51,7 +61,7 @@ fn drain(mut from: impl std::io::Read + Send + 'static) {
     std::thread::spawn(move || std::io::copy(&mut from, &mut std::io::sink()));
 }
 
-impl Drop for Server {
+impl<A> Drop for Server<A> {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());

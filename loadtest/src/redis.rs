@@ -1,0 +1,154 @@
+//! A Redis of our own on core 1, and what a bare round trip to it costs.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use hdrhistogram::Histogram;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncCommands as _, Client};
+use tempfile::TempDir;
+use tokio::task::LocalSet;
+
+use crate::client::Measured;
+use crate::machine::{self, Awake};
+
+/// As long as an answer and what stands beside it.
+const VALUE_BYTES: usize = 1500;
+/// What the value is called.
+const NAME: &str = "bare";
+/// How many are read one after the other.
+const SEQUENTIAL: usize = 10_000;
+/// How many are read at once in all.
+const AT_ONCE: usize = 60_000;
+/// How long something may take that is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Killed when dropped, with all that it kept.
+pub(crate) struct Redis {
+    child: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+/// Reads by one client on core 0, over one connection.
+pub(crate) struct BareGets {
+    pub(crate) sequential: Timed,
+    pub(crate) at_once: Vec<Timed>,
+}
+
+/// What was measured, and what it cost the core.
+pub(crate) struct Timed {
+    pub(crate) measured: Measured,
+    /// Microseconds of the processor for each.
+    pub(crate) cpu_micros: f64,
+}
+
+impl Redis {
+    /// On a free port, with nothing in it, and nothing kept on disk.
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let folder = tempfile::tempdir()?;
+        let child = Command::new("taskset")
+            .args(["-c", "1", "redis-server", "--bind", "127.0.0.1", "--port", &port.to_string()])
+            .args(["--save", "", "--appendonly", "no", "--dir"])
+            .arg(folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .context("taskset (util-linux) is missing")?;
+        let server = Self { child, port, _folder: folder };
+        server.wait()?;
+        Ok(server)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    fn wait(&self) -> anyhow::Result<()> {
+        let client = Client::open(self.url())?;
+        until(|| client.get_connection().is_ok()).context("redis-server does not start")
+    }
+
+    /// Waits until there are `count` entries or more.
+    pub(crate) fn holds(&self, count: usize) -> anyhow::Result<()> {
+        let mut connection = Client::open(self.url())?.get_connection()?;
+        let mut size = || redis::cmd("DBSIZE").query::<usize>(&mut connection);
+        until(|| size().is_ok_and(|size| size >= count)).context("not all was written")
+    }
+
+    /// Reads one value from core 0 again and again: one after the other, then `in_flight` at once,
+    /// `runs` times.
+    pub(crate) fn bare_gets(&self, in_flight: usize, runs: usize) -> anyhow::Result<BareGets> {
+        machine::pin("0")?;
+        // To wake a sleeping core is paid by the one who wakes it.
+        let _awake = Awake::start()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        LocalSet::new().block_on(&runtime, async {
+            let client = Client::open(self.url())?;
+            let mut connection = client.get_multiplexed_async_connection().await?;
+            let () = connection.set(NAME, vec![b'x'; VALUE_BYTES]).await?;
+            let sequential = gets(&connection, 1, SEQUENTIAL).await?;
+            let mut at_once = Vec::new();
+            for _ in 0..runs {
+                at_once.push(gets(&connection, in_flight, AT_ONCE).await?);
+            }
+            Ok(BareGets { sequential, at_once })
+        })
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Looks until `done`.
+fn until(mut done: impl FnMut() -> bool) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while !done() {
+        ensure!(begun.elapsed() < PATIENCE, "not within {} s", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+async fn gets(
+    connection: &MultiplexedConnection,
+    in_flight: usize,
+    count: usize,
+) -> anyhow::Result<Timed> {
+    let connection = Rc::new(connection.clone());
+    let (begun, ran) = (Instant::now(), machine::own_cpu()?);
+    let tasks: Vec<_> = (0..in_flight)
+        .map(|_| tokio::task::spawn_local(some(Rc::clone(&connection), count / in_flight)))
+        .collect();
+    let mut latency = Histogram::new(3)?;
+    for task in tasks {
+        latency.add(task.await??)?;
+    }
+    let (seconds, ran) = (begun.elapsed().as_secs_f64(), machine::own_cpu()?.saturating_sub(ran));
+    let done = latency.len() as f64;
+    let measured = Measured { per_second: done / seconds, latency };
+    Ok(Timed { measured, cpu_micros: ran.as_secs_f64() * 1e6 / done })
+}
+
+/// `count` reads, one after the other.
+async fn some(
+    connection: Rc<MultiplexedConnection>,
+    count: usize,
+) -> anyhow::Result<Histogram<u64>> {
+    let mut connection = MultiplexedConnection::clone(&connection);
+    let mut latency = Histogram::new(3)?;
+    for _ in 0..count {
+        let sent = Instant::now();
+        let value: Vec<u8> = connection.get(NAME).await?;
+        latency.record(u64::try_from(sent.elapsed().as_micros())?)?;
+        ensure!(value.len() == VALUE_BYTES, "another value");
+    }
+    Ok(latency)
+}
