@@ -101,7 +101,7 @@ impl SigningKeys {
         Self::showing(held, place, sealed, (signing.rules, clock))
     }
 
-    /// The ring that all replicas share; nothing of it is known before [`Self::share`].
+    /// The ring that all replicas share; nothing of it is known before [`Self::join`].
     pub fn shared(
         signing: &Signing,
         replica: &Replica,
