@@ -29,15 +29,21 @@ const RUNS: usize = 5;
 
 /// Measures this part alone.
 pub(crate) fn alone(plan: &Plan) -> anyhow::Result<()> {
+    let facts = machine::facts();
     let entra = look_alike()?;
     eprintln!("signing {ALL} tokens");
     let tokens = mint::tokens(&entra, ALL)?;
-    run(plan, &entra, &tokens)
+    run(plan, &entra, &tokens, facts)
 }
 
-/// Measures everything about replicas and writes the report.
-pub(crate) fn run(plan: &Plan, entra: &Running, tokens: &[String]) -> anyhow::Result<()> {
-    let mut facts = machine::facts();
+/// Measures everything about replicas and writes the report. The `facts` are those of the beginning:
+/// of the machine before it was divided, and of the commit before reports were written.
+pub(crate) fn run(
+    plan: &Plan,
+    entra: &Running,
+    tokens: &[String],
+    mut facts: Vec<(&'static str, String)>,
+) -> anyhow::Result<()> {
     facts.push(("load before", machine::load()?));
     let tokens = tokens.get(..ALL).with_context(|| format!("{ALL} tokens are needed"))?;
     let (asked, rest) = tokens.split_at(COLD + ONE_BY_ONE);

@@ -60,7 +60,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     let (cached, baseline) = in_turns(plan, &tessera, &bare, population)?;
     let (exchange_cold, exchange_warm) = exchanged(plan, &tessera, &tokens)?;
     let report = Report {
-        facts,
+        facts: facts.clone(),
         plan: plan.clone(),
         token_bytes: tokens.first().map_or(0, String::len),
         answer_bytes: answer.len(),
@@ -76,7 +76,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     };
     report.write(&plan.out)?;
     drop((tessera, bare));
-    replicas::run(plan, &entra, &tokens)
+    replicas::run(plan, &entra, &tokens, facts)
 }
 
 /// tessera and the bare handler in turns, so that both meet the same moods of the machine.
