@@ -60,12 +60,7 @@ impl Shelf {
         let find = async {
             let found = issuer.source.fetch(http).await?;
             if let Some(document) = &found.document {
-                let kept = Kept {
-                    issuer: found.issuer.clone(),
-                    document: String::from_utf8_lossy(document).into_owned(),
-                    fetched_at: asked,
-                    for_new_key: want == Want::NewKey,
-                };
+                let kept = Kept::of(&found.issuer, document, (want, asked));
                 self.keep(name, &kept, issuer.rules.max_stale).await;
             }
             Ok((found, asked))
@@ -80,12 +75,7 @@ impl Shelf {
         let names = self.names(&issuer.source);
         let Some(name) = names.first() else { return };
         if self.youngest(&names).await.is_none() {
-            let kept = Kept {
-                issuer: set.issuer.clone(),
-                document: String::from_utf8_lossy(&document).into_owned(),
-                fetched_at: set.fetched_at,
-                for_new_key: false,
-            };
+            let kept = Kept::of(&set.issuer, &document, (Want::Any, set.fetched_at));
             self.keep(name, &kept, issuer.rules.max_stale).await;
         }
     }
@@ -121,6 +111,16 @@ impl Shelf {
 }
 
 impl Kept {
+    /// The set that was read from `document`, fetched because of `want`.
+    fn of(issuer: &str, document: &[u8], (want, fetched_at): (Want, UnixTime)) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            document: String::from_utf8_lossy(document).into_owned(),
+            fetched_at,
+            for_new_key: want == Want::NewKey,
+        }
+    }
+
     /// Whether this saves the fetch that `want` asks for. A name that is not known asks for a set
     /// that was fetched for such a name within the cooldown: the rule of one replica, for all.
     fn serves(&self, want: Want, issuer: &Issuer, asked: UnixTime) -> bool {

@@ -1,22 +1,16 @@
 //! Which log of revocations is the present one, and who may say so.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use redis::cmd;
 
 use super::connect::Connection;
-use super::log::{Broken, LIFE};
+use super::log::{APPENDED_AT_ONCE, Broken, LIFE};
 use super::position::{Entry, Position, sealed_entry};
 use super::seal::SealedBy;
-use super::store::Store;
-use crate::adapters::random::SystemRandom;
+use super::store::{Store, random_name};
 use crate::domain::revocation::Mark;
-use crate::ports::Random as _;
 
 /// Letters of a generation's name.
 const NAME_LETTERS: usize = 16;
-/// How many entries of a new log are written at once.
-const AT_ONCE: usize = 500;
 
 /// Writes entries of a log that is not the present one yet.
 const FILL: &str = "local n = tonumber(ARGV[1])
@@ -89,9 +83,7 @@ async fn begin(
     known: &[Mark],
 ) -> Result<(), Broken> {
     let failed = || Broken::Unavailable("a generation cannot be sealed".to_owned());
-    let mut bytes = [0; 12];
-    SystemRandom::default().fill(&mut bytes).map_err(|_no_random| failed())?;
-    let name = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let name = random_name().ok_or_else(failed)?;
     let log = store.names.log(&name);
     let first = Entry { began: 1, after: String::new(), mark: None };
     let mut last = sealed_entry(store, &name, 1, &first).ok_or_else(failed)?;
@@ -102,7 +94,7 @@ async fn begin(
         entries.push(last.clone());
     }
     let mut number = 1_usize;
-    for some in entries.chunks(AT_ONCE) {
+    for some in entries.chunks(APPENDED_AT_ONCE) {
         let mut command = cmd("EVAL");
         command.arg(FILL).arg(1).arg(&log).arg(number).arg(LIFE.count()).arg(some);
         let () = command.query_async(connection).await?;

@@ -21,7 +21,7 @@ use crate::protocol::time::Seconds;
 
 /// Entries that are read at once.
 const BATCH: usize = 1000;
-/// How many marks are appended at once.
+/// How many entries are written at once.
 pub(super) const APPENDED_AT_ONCE: usize = 500;
 /// How long a log lasts that no replica follows: by then nothing that it ends can live.
 pub(super) const LIFE: Seconds = Seconds::new(HORIZON.count() + 2 * 3600);

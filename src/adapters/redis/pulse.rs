@@ -101,20 +101,10 @@ impl Store {
             let why = self.link.why();
             return Err(unavailable(&format!("what was revoked is not known yet: {why}")));
         }
-        self.required()
-    }
-
-    /// Whether decisions may be made with what Redis would tell missing.
-    pub(super) fn required(&self) -> Result<(), Unavailable> {
         match self.policy {
             WhenUnreachable::Degrade => Ok(()),
             WhenUnreachable::Deny if self.is_current() => Ok(()),
             WhenUnreachable::Deny => Err(unavailable(&self.link.why())),
         }
-    }
-
-    /// What the configuration says about outages.
-    pub(super) const fn policy(&self) -> WhenUnreachable {
-        self.policy
     }
 }

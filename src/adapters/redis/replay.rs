@@ -45,7 +45,7 @@ impl ReplayGuard for SharedReplayGuard {
         match self.store.link.ask::<Option<String>>(&command).await {
             Ok(Some(_)) => self.here.first_use(client, id, expires).await,
             Ok(None) => Ok(false),
-            Err(outage) => match self.store.policy() {
+            Err(outage) => match self.store.policy {
                 WhenUnreachable::Degrade => self.here.first_use(client, id, expires).await,
                 WhenUnreachable::Deny => Err(outage),
             },

@@ -262,7 +262,7 @@ impl Revocations for SharedRevocations {
         self.queue([mark]);
         let Err(unavailable) = self.flush().await else { return Ok(Reach::Everywhere) };
         // Tried again as soon as Redis answers.
-        match self.store.policy() {
+        match self.store.policy {
             WhenUnreachable::Degrade if self.store.is_synchronised() => {
                 tracing::warn!(detail = %unavailable, "a revocation holds on this replica only, for now");
                 Ok(Reach::HereForNow)

@@ -29,7 +29,7 @@ impl SharedStore for SharedStatus {
         StoreStatus {
             state,
             connected,
-            policy: store.policy().into(),
+            policy: store.policy.into(),
             decides: store.known().is_ok(),
             proof_age: store.proof_age(),
             waiting: self.revocations.waiting(),

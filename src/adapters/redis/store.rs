@@ -28,6 +28,7 @@ pub struct Store {
     /// Names this replica among the others.
     pub(super) me: String,
     pub(super) clock: Arc<dyn Clock>,
+    /// What the configuration says about outages.
     pub(super) policy: WhenUnreachable,
     /// What says which log is the present one, as it stood when that was read last.
     pub(super) record: ArcSwap<Vec<u8>>,
@@ -37,19 +38,24 @@ pub struct Store {
 impl Store {
     /// Nothing is connected yet. `None` when the cryptographic library refuses.
     pub(super) fn new(redis: &Redis, clock: Arc<dyn Clock>) -> Option<Self> {
-        let mut me = [0; 12];
-        SystemRandom::default().fill(&mut me).ok()?;
         Some(Self {
             link: Link::new(),
             seals: Seals::new(&redis.sealing)?,
             names: Names::new(redis.prefix.clone()),
-            me: BASE64_URL_SAFE_NO_PAD.encode(me),
+            me: random_name()?,
             clock,
             policy: redis.when_unreachable,
             record: ArcSwap::default(),
             pulse: Pulse::new(),
         })
     }
+}
+
+/// A name that nothing else has: 96 random bits, in 16 letters.
+pub(super) fn random_name() -> Option<String> {
+    let mut bytes = [0; 12];
+    SystemRandom::default().fill(&mut bytes).ok()?;
+    Some(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// Sealed entries.

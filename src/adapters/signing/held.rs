@@ -45,11 +45,15 @@ impl Held {
     /// Takes out the key of this name, for good.
     pub(super) fn retire(&mut self, kid: &str, now: UnixTime) -> Result<(), UnknownKey> {
         self.ring.retire(kid, now)?;
-        self.gone.push_back(kid.into());
+        self.remember(kid.into());
+        Ok(())
+    }
+
+    fn remember(&mut self, kid: Arc<str>) {
+        self.gone.push_back(kid);
         while self.gone.len() > REMEMBERED {
             self.gone.pop_front();
         }
-        Ok(())
     }
 
     /// Takes out what `other` says was taken out by order; tells whether there was any of it.
@@ -59,7 +63,7 @@ impl Held {
             other.gone.iter().filter(|kid| !self.gone.contains(kid)).cloned().collect::<Vec<_>>()
         {
             any |= self.ring.retire(&kid, now).is_ok();
-            self.gone.push_back(kid);
+            self.remember(kid);
         }
         any
     }

@@ -135,9 +135,9 @@ impl SigningKeys {
     /// key sealed is sealed anew.
     pub fn join(&self) -> Result<(), Unavailable> {
         let joined = self.take_up().and_then(|()| {
-            let last = self.last_sealed.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let outdated = last.is_some_and(|sealed| self.place.is_outdated(&sealed));
-            if !outdated && self.shown.load().held.ring.lacking(KeyState::Active).is_empty() {
+            if !self.is_outdated()
+                && self.shown.load().held.ring.lacking(KeyState::Active).is_empty()
+            {
                 return Ok(());
             }
             self.change(|_| Ok(()))
@@ -171,9 +171,9 @@ impl SigningKeys {
     /// Seals anew what a former sealing key sealed, once replicas that have only that key have had
     /// time to go.
     fn renew_seal(&self) {
-        let last = self.last_sealed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let outdated = self.is_outdated();
         let mut since = self.outdated_since.lock().unwrap_or_else(PoisonError::into_inner);
-        if !last.is_some_and(|sealed| self.place.is_outdated(&sealed)) {
+        if !outdated {
             *since = None;
             return;
         }
@@ -184,6 +184,12 @@ impl SigningKeys {
                 tracing::warn!(%error, "the signing keys cannot be sealed anew");
             }
         }
+    }
+
+    /// Whether what is kept is sealed with a former key.
+    fn is_outdated(&self) -> bool {
+        let last = self.last_sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().is_some_and(|sealed| self.place.is_outdated(sealed))
     }
 
     /// Takes up what somebody else changed.
@@ -202,7 +208,7 @@ impl SigningKeys {
         let sealed = self.place.sealed()?;
         let shown = self.shown.load_full();
         let ours_is_kept = self.place.may_lose() && shown.held.version > 0;
-        let held = match &sealed {
+        let mut held = match &sealed {
             Some(sealed) if last.as_ref() == Some(sealed) => return Ok(()),
             Some(sealed) => match self.place.open(sealed) {
                 Ok(held) => held,
@@ -223,9 +229,8 @@ impl SigningKeys {
             return Ok(());
         }
         // Another replica may have changed a ring that had lost an order of ours.
-        let mut merged = held.clone();
-        let undone = merged.retire_what_is_gone_in(&shown.held, self.clock.now());
-        self.show(if undone { merged } else { held })?;
+        let undone = held.retire_what_is_gone_in(&shown.held, self.clock.now());
+        self.show(held)?;
         *last = sealed;
         drop(last);
         if undone { self.change(|_| Ok(())) } else { Ok(()) }
