@@ -1,5 +1,6 @@
 //! Puts the pieces together, starts them and stops them.
 
+mod gateways;
 mod kept;
 mod parts;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App as Routes, HttpServer};
+use futures_util::future::try_join_all;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,9 +23,11 @@ use crate::adapters::issuer_keys::KeySets;
 use crate::adapters::redis::NotSealable;
 use crate::adapters::sealed::SealedError;
 use crate::adapters::signing::{RingError, SigningKeys};
-use crate::config::Config;
+use crate::config::{Config, Endpoint};
+use crate::edge::grpc::{Answering, Doors};
 use crate::edge::{RequestSpan, admin, public};
 use crate::ports::Clock;
+use gateways::Gateway;
 use kept::Following;
 use parts::Parts;
 pub use parts::{Outside, rehearsing};
@@ -45,12 +49,12 @@ pub enum StartError {
     #[error(transparent)]
     Http(#[from] HttpSetupError),
     /// A listener cannot be opened.
-    #[error("cannot listen on {address} (`listen.{name}`): {source}")]
+    #[error("cannot listen on {endpoint} (`listen.{name}`): {source}")]
     Listen {
         /// The key of the configuration.
         name: &'static str,
-        /// The address.
-        address: SocketAddr,
+        /// The place.
+        endpoint: Endpoint,
         /// Why.
         source: io::Error,
     },
@@ -74,7 +78,13 @@ pub struct App {
     pub public: SocketAddr,
     /// Where the admin listener is.
     pub admin: SocketAddr,
+    /// Where Tyk's plugin is, if there is one.
+    pub tyk: Option<Endpoint>,
+    /// Where Envoy's external authorization is, if there is one.
+    pub envoy: Option<Endpoint>,
     servers: [Server; 2],
+    gateways: Vec<Gateway>,
+    doors: Arc<Doors>,
     keys: Arc<KeySets>,
     signing: Arc<SigningKeys>,
     following: Option<Following>,
@@ -92,7 +102,8 @@ impl App {
     /// Opens the listeners of `config`. To be called in the runtime that will run the service.
     pub fn bind(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let tasks = TaskTracker::new();
-        let Parts { public, admin, signing, keys, following } = Parts::new(config, clock, &tasks)?;
+        let Parts { public, admin, doors, signing, keys, following } =
+            Parts::new(config, clock, &tasks)?;
         let public_server = HttpServer::new(move || {
             Routes::new()
                 .app_data(public.clone())
@@ -105,7 +116,7 @@ impl App {
             .shutdown_timeout(GRACE_SECONDS)
             .disable_signals()
             .bind(config.listen.public)
-            .map_err(not_open("public", config.listen.public))?;
+            .map_err(not_open("public", &Endpoint::Tcp(config.listen.public)))?;
         let admin_server = HttpServer::new(move || {
             Routes::new()
                 .app_data(admin.clone())
@@ -118,11 +129,23 @@ impl App {
             .shutdown_timeout(GRACE_SECONDS)
             .disable_signals()
             .bind(config.listen.admin)
-            .map_err(not_open("admin", config.listen.admin))?;
+            .map_err(not_open("admin", &Endpoint::Tcp(config.listen.admin)))?;
+        let open = |name, answering, endpoint: &Option<Endpoint>| {
+            let open =
+                |endpoint| Gateway::open(answering, endpoint).map_err(not_open(name, endpoint));
+            endpoint.as_ref().map(open).transpose()
+        };
+        let tyk = open("tyk", Answering::Tyk, &config.listen.tyk)?;
+        let envoy = open("envoy", Answering::Envoy, &config.listen.envoy)?;
+        let at = |gateway: &Option<Gateway>| gateway.as_ref().map(|gateway| gateway.at.clone());
         Ok(Self {
             public: first(&public_server.addrs(), config.listen.public),
             admin: first(&admin_server.addrs(), config.listen.admin),
+            tyk: at(&tyk),
+            envoy: at(&envoy),
             servers: [public_server.run(), admin_server.run()],
+            gateways: tyk.into_iter().chain(envoy).collect(),
+            doors,
             keys,
             signing,
             following,
@@ -132,22 +155,37 @@ impl App {
 
     /// Answers until `stop`, then finishes what it began. Fails when a listener breaks.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { public, admin, servers, keys, signing, following, tasks } = self;
+        let Self { public, admin, tyk, envoy, servers, gateways, doors, .. } = self;
+        let Self { keys, signing, following, tasks, .. } = self;
         let [public_server, admin_server] = servers;
-        tracing::info!(%public, %admin, version = env!("CARGO_PKG_VERSION"), "started");
-        let stopped = CancellationToken::new();
+        let told = |at: Option<Endpoint>| at.map(|at| at.to_string());
+        tracing::info!(
+            %public,
+            %admin,
+            tyk = told(tyk),
+            envoy = told(envoy),
+            version = env!("CARGO_PKG_VERSION"),
+            "started"
+        );
+        let (stopped, stopping) = (CancellationToken::new(), CancellationToken::new());
         drop(tasks.spawn(stopped.clone().run_until_cancelled_owned(refresh(keys))));
         drop(tasks.spawn(tend(signing, stopped.clone())));
         if let Some(following) = following {
             following.start(&tasks, &stopped);
         }
         let handles = [public_server.handle(), admin_server.handle()];
-        let servers = async { tokio::try_join!(public_server, admin_server).map(drop) };
+        let gateways = gateways.into_iter().map(|gateway| {
+            let stop = stopping.clone().cancelled_owned();
+            finishing(gateway.run(Arc::clone(&doors), stop), stopping.clone())
+        });
+        let gateways = try_join_all(gateways);
+        let servers = async { tokio::try_join!(public_server, admin_server, gateways).map(drop) };
         tokio::pin!(servers);
         let ended = tokio::select! {
             ended = &mut servers => ended,
             () = stop => {
                 tracing::info!("stopping: requests under way are finished");
+                stopping.cancel();
                 tokio::join!(servers, stop_in_order(handles)).0
             }
         };
@@ -158,6 +196,20 @@ impl App {
         tracing::info!("stopped");
         ended
     }
+}
+
+/// `answering`, but only for so long after the order to stop.
+async fn finishing(
+    answering: impl Future<Output = io::Result<()>>,
+    stopping: CancellationToken,
+) -> io::Result<()> {
+    tokio::pin!(answering);
+    tokio::select! {
+        ended = &mut answering => return ended,
+        () = stopping.cancelled() => {}
+    }
+    let grace = Duration::from_secs(GRACE_SECONDS);
+    tokio::time::timeout(grace, answering).await.unwrap_or(Ok(()))
 }
 
 /// First what clients call; probes and scrapers are answered to the end.
@@ -189,8 +241,8 @@ async fn tend(signing: Arc<SigningKeys>, stopped: CancellationToken) {
     }
 }
 
-fn not_open(name: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> StartError {
-    move |source| StartError::Listen { name, address, source }
+fn not_open(name: &'static str, endpoint: &Endpoint) -> impl FnOnce(io::Error) -> StartError {
+    move |source| StartError::Listen { name, endpoint: endpoint.clone(), source }
 }
 
 fn first(bound: &[SocketAddr], asked: SocketAddr) -> SocketAddr {

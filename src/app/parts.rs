@@ -18,10 +18,12 @@ use crate::adapters::redis::{Replica, Store};
 use crate::adapters::signing::{SharedKeys, SigningKeys};
 use crate::config::{Config, Signing};
 use crate::edge::admin::Admin;
+use crate::edge::grpc::Doors;
 use crate::edge::public::Public;
 use crate::ports::{Clock, GroupDirectory, IssuerKeys, Signer};
 use crate::service::authenticate::{Authenticator, BearerCache};
 use crate::service::exchange::{self, Exchanger};
+use crate::service::gate::Gate;
 use crate::service::introspect::{self, Introspector};
 use crate::service::revoke::Revoker;
 use crate::service::shared_answers::Answers;
@@ -90,6 +92,8 @@ pub(super) struct Parts {
     pub(super) public: Data<Public>,
     /// For the admin listener.
     pub(super) admin: Data<Admin>,
+    /// For the listeners of gateways.
+    pub(super) doors: Arc<Doors>,
     /// What has to be tended.
     pub(super) signing: Arc<SigningKeys>,
     /// The same.
@@ -155,8 +159,11 @@ impl Parts {
             clock: Arc::clone(&clock),
         }));
         let revoker = Arc::new(Revoker::new(Arc::clone(&tokens), own, Arc::clone(&clock)));
+        let gate = Arc::new(Gate::new(Arc::clone(&introspector), Arc::clone(&exchanger)));
+        let doors = Doors::new(&snapshot, &gate, &clock, &metrics);
         let public = Public {
             snapshot: Arc::clone(&snapshot),
+            gate,
             authenticator,
             introspector: Arc::clone(&introspector),
             exchanger: Arc::clone(&exchanger),
@@ -178,6 +185,6 @@ impl Parts {
             metrics,
         };
         let (public, admin) = (Data::new(public), Data::new(admin));
-        Ok(Self { public, admin, signing, keys, following })
+        Ok(Self { public, admin, doors: Arc::new(doors), signing, keys, following })
     }
 }

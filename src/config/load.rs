@@ -1,18 +1,19 @@
 //! From the text of a file to a whole configuration, or to everything that is wrong with it.
 
-use std::net::SocketAddr;
 use std::path::Path;
 
+use super::apis::Beside;
 use super::exchange::Surroundings;
 use super::expand::{Environment, MAX_FILE_BYTES, SystemEnvironment};
 use super::names::Names;
 use super::read::{Place, Reader, Section};
 use super::report::{Problem, Report, Wrong};
-use super::values::{duration, issuer, one_of, size, socket};
+use super::values::{duration, issuer, one_of, size};
 use super::{
-    CacheBounds, Config, KeySetRules, Listen, Log, clients, clusters, node, resources, rules,
+    CacheBounds, Config, KeySetRules, Log, apis, clients, clusters, listen, node, resources, rules,
     schema, signing, store, tenants,
 };
+use crate::domain::tenant::Tenant;
 use crate::protocol::time::Seconds;
 
 /// Whether a secret may stand in the file itself.
@@ -67,7 +68,7 @@ fn whole_file(origin: &str, wrong: Wrong) -> Report {
 /// Every part is read, whatever is wrong with the others.
 fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
     let issuer = reader.value(file, "issuer", issuer);
-    let listen = listen(reader, file);
+    let listen = listen::read(reader, file);
     let (tenants, mut known) = tenants::read(reader, file);
     let clusters;
     (clusters, known.clusters) = clusters::read(reader, file, issuer.as_deref());
@@ -75,6 +76,9 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
     let resources = resources::read(reader, file, &names, issuer.as_deref());
     let around = Surroundings { known: &known, names: &names, resources: &resources };
     let clients = clients::read(reader, file, &around);
+    let issuers: Vec<_> = tenants.iter().map(Tenant::v2_issuer).collect();
+    let beside = Beside { around: &around, clients: &clients, issuers: &issuers };
+    let apis = apis::read(reader, file, &beside);
     let mapping = rules::read(reader, file, &known);
     let key_sets = key_sets(reader, file);
     let store = store::read(reader, file);
@@ -88,6 +92,7 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
         clusters,
         clients,
         resources,
+        apis,
         mapping,
         key_sets: key_sets?,
         signing: signing?,
@@ -96,26 +101,6 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
         log: log?,
         digest: reader.digest(),
     })
-}
-
-fn listen(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Listen> {
-    let section = reader.defaulted(file, "listen", &schema::LISTEN)?;
-    let public = reader.value(&section, "public", socket);
-    let admin = reader.value(&section, "admin", socket);
-    let listen = Listen { public: public?, admin: admin? };
-    if collide(listen.public, listen.admin) {
-        let wrong = Wrong::new("the same port as `listen.public`");
-        reader
-            .note(&section.place_of("admin"), wrong.hint("clients must not reach it: use another"));
-    }
-    Some(listen)
-}
-
-/// Whether two listeners claim one port. Port 0 is a new one for each.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
-    let overlap =
-        one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
-    one.port() != 0 && one.port() == other.port() && overlap
 }
 
 fn key_sets(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<KeySetRules> {

@@ -4,10 +4,12 @@
 //! that is wrong with the file at once.
 
 mod address;
+mod apis;
 mod clients;
 mod clusters;
 mod exchange;
 mod expand;
+mod listen;
 mod load;
 mod names;
 mod node;
@@ -26,9 +28,8 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
-
 pub use expand::{Environment, MAX_FILE_BYTES, SystemEnvironment};
+pub use listen::{Endpoint, Listen};
 pub use load::{PlainSecrets, load, read_file};
 pub use redis::{
     ClientCertificate, Login, Node, Redis, SharedResults, Tls, Topology, WhenUnreachable,
@@ -37,6 +38,7 @@ pub use report::{Problem, Report};
 pub use signing::{KeyFolder, Signing};
 pub use store::{SEALING_KEY_BYTES, SealingKey, SealingKeys};
 
+use crate::domain::api::Api;
 use crate::domain::client::Client;
 use crate::domain::cluster::Cluster;
 use crate::domain::mapping::Mapping;
@@ -61,6 +63,8 @@ pub struct Config {
     pub clients: Vec<Client>,
     /// What tokens are minted for.
     pub resources: Vec<Resource>,
+    /// What gateways protect.
+    pub apis: Vec<Api>,
     /// Entra to Tyk.
     pub mapping: Mapping,
     /// How key sets are kept.
@@ -76,15 +80,6 @@ pub struct Config {
     /// SHA-256 of all that the file says, references replaced: two replicas with the same digest
     /// decide alike. Secrets are part of it, so it is never shown.
     pub digest: Fingerprint,
-}
-
-/// The addresses of the listeners.
-#[derive(Clone, Copy, Debug)]
-pub struct Listen {
-    /// What clients call.
-    pub public: SocketAddr,
-    /// Health, metrics and explain; never exposed to clients.
-    pub admin: SocketAddr,
 }
 
 /// When the key sets of issuers are fetched.

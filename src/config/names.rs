@@ -9,13 +9,16 @@ pub(super) struct Names {
     pub(super) clients: Vec<String>,
     pub(super) resources: Vec<String>,
     pub(super) rules: Vec<String>,
+    /// Whether there is a listener for Tyk's plugin.
+    pub(super) plugin: bool,
 }
 
 impl Names {
     pub(super) fn of(file: &Section<'_>) -> Self {
         let keys = |name: &str| file.get(name).map_or_else(Vec::new, |found| keys(found.node));
         let rules = file.get("mapping").map_or_else(Vec::new, |found| named(found.node));
-        Self { clients: keys("clients"), resources: keys("resources"), rules }
+        let plugin = keys("listen").iter().any(|name| name == "tyk");
+        Self { clients: keys("clients"), resources: keys("resources"), rules, plugin }
     }
 }
 

@@ -21,6 +21,13 @@ pub struct Client {
     pub default_resource: Option<String>,
 }
 
+impl Client {
+    /// Whether `secret` is its own.
+    pub fn has_secret(&self, secret: &str) -> bool {
+        self.credentials.secret.as_ref().is_some_and(|digest| digest.matches(secret))
+    }
+}
+
 /// Whose tokens a client may exchange, for what. Of several rules for one resource the first that
 /// fits the subject decides.
 #[derive(Clone, Debug, Default)]

@@ -112,6 +112,9 @@ struct Claims<'a> {
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     roles: &'a [String],
     policies: &'a [String],
+    // Tyk's JWT middleware takes its base policy from a claim that is one string.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pol: Option<&'a str>,
     tenant: String,
     principal: &'a str,
     principal_type: &'static str,
@@ -143,6 +146,7 @@ impl IssuedToken {
             groups: self.groups.as_deref(),
             roles: &self.roles,
             policies: &self.policies,
+            pol: self.policies.first().map(String::as_str),
             tenant: self.principal.tenant.to_string(),
             principal: &principal,
             principal_type: self.kind.as_str(),

@@ -1,5 +1,7 @@
 //! What is true: pure functions. Time, keys and tables are arguments.
 
+pub mod admission;
+pub mod api;
 pub mod assertion;
 pub mod claims;
 pub mod client;

@@ -25,6 +25,13 @@ pub struct Tenant {
     pub graph: Option<GraphAccess>,
 }
 
+impl Tenant {
+    /// Its issuer of v2.0 tokens, where clients find how to get one.
+    pub fn v2_issuer(&self) -> String {
+        format!("{}{}/v2.0", self.authority, self.id)
+    }
+}
+
 /// Access to Microsoft Graph by client credentials.
 #[derive(Clone, Debug)]
 pub struct GraphAccess {

@@ -10,13 +10,11 @@ use tracing::Instrument as _;
 
 use super::problem::Problem;
 use super::public::Public;
-use super::{accept, answer, body, caller, request_id};
+use super::{accept, answer, body, caller, request_id, told};
 use crate::ports::Unavailable;
 use crate::protocol::client_auth::Presented;
 use crate::protocol::introspection::SIGNED_MEDIA_TYPE;
 use crate::protocol::params::Form;
-use crate::service::introspect::Verdict;
-use crate::telemetry::metrics::Answered;
 
 pub(super) async fn introspect(
     request: HttpRequest,
@@ -58,7 +56,7 @@ async fn decide(
             .await
             .map_err(|outage| unavailable(request, &outage))?,
     };
-    public.metrics.answered(outcome(&verdict));
+    public.metrics.answered(told::answered(&verdict));
     Ok(match wanted {
         accept::Form::Json => answer::whole(request, StatusCode::OK, answer::JSON, verdict.body),
         accept::Form::Phantom => {
@@ -95,12 +93,4 @@ pub(super) fn unavailable(request: &HttpRequest, outage: &Unavailable) -> Proble
     let _inside = request_id::span(request).entered();
     tracing::warn!(dependency, detail = %outage.detail, "the token cannot be checked");
     Problem::Unavailable
-}
-
-const fn outcome(verdict: &Verdict) -> Answered {
-    match verdict.refused {
-        Some(reason) => Answered::Inactive { reason, cached: verdict.cached },
-        None if verdict.cached => Answered::ActiveCached,
-        None => Answered::ActiveDecided,
-    }
 }

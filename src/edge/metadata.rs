@@ -12,8 +12,8 @@ use crate::service::snapshot::Snapshot;
 /// Whether the document is at `path`: before the issuer's own path by RFC 8414 §3, after it by
 /// `OpenID` Connect. A client compares the issuer with the place it looked at (META-02), so it is
 /// nowhere else.
-pub(super) fn is_at(path: &str, issuer: &str) -> bool {
-    let own = path_of(issuer);
+pub(super) fn is_at(path: &str, snapshot: &Snapshot) -> bool {
+    let (_, own) = snapshot.issuer_parts();
     path.strip_prefix("/.well-known/oauth-authorization-server") == Some(own)
         || path.strip_suffix("/.well-known/openid-configuration") == Some(own)
 }
@@ -24,12 +24,6 @@ pub(super) fn metadata(request: &HttpRequest, snapshot: &Snapshot) -> HttpRespon
         return Problem::MethodNotAllowed("GET, HEAD").answer(request);
     }
     answer::public(request, answer::JSON, document(snapshot).to_string().into())
-}
-
-/// The path of an issuer, without a slash at its end; empty when it has none.
-fn path_of(issuer: &str) -> &str {
-    let after_scheme = issuer.split_once("://").map_or("", |(_, rest)| rest);
-    after_scheme.find('/').and_then(|at| after_scheme.get(at..)).unwrap_or_default()
 }
 
 fn document(snapshot: &Snapshot) -> Value {
@@ -57,6 +51,11 @@ fn document(snapshot: &Snapshot) -> Value {
             members.insert(named("methods"), json!(methods));
             members.insert(named("signing_alg_values"), json!(algorithms));
         }
+    }
+    let protected = snapshot.protected_resources();
+    if let Some(members) = document.as_object_mut().filter(|_| !protected.is_empty()) {
+        // Those that name this service (RFC 9728 §4).
+        members.insert("protected_resources".to_owned(), json!(protected));
     }
     let scopes = snapshot.scopes();
     if let Some(members) = document.as_object_mut().filter(|_| !scopes.is_empty()) {

@@ -1,18 +1,23 @@
-//! How requests come in: two HTTP listeners. Handlers decode, call a service, and encode.
+//! How requests come in: two HTTP listeners, and gRPC listeners for gateways. Handlers decode, call a service, and encode.
 
 mod accept;
 pub mod admin;
 mod answer;
 mod body;
 mod caller;
+pub mod grpc;
+mod identity;
 mod introspect;
 mod keys;
 mod metadata;
 mod problem;
+mod protected;
 pub mod public;
 mod request_id;
 mod revocations;
 mod revoke;
 mod token;
+mod told;
+mod verify;
 
 pub use request_id::RequestSpan;

@@ -34,6 +34,8 @@ pub(super) enum Problem {
     Encoded,
     /// The exchange is refused; the caller is told no more than the code (TEX-33).
     Exchange(ErrorCode),
+    /// The gateway did not prove that it is the API's client.
+    GatewayUnproved,
     /// Another grant than token exchange (TEX-01).
     GrantType,
     /// The request itself is malformed.
@@ -104,6 +106,7 @@ impl Problem {
                 "unauthorized_client",
                 "the client may not exchange tokens",
             ),
+            Self::GatewayUnproved => (StatusCode::FORBIDDEN, "access_denied", "unknown gateway"),
             Self::GrantType => (
                 StatusCode::BAD_REQUEST,
                 "unsupported_grant_type",
@@ -152,6 +155,7 @@ impl Problem {
             | Self::ClientMissingForSigned
             | Self::Encoded
             | Self::Exchange(_)
+            | Self::GatewayUnproved
             | Self::GrantType
             | Self::Malformed(_)
             | Self::MethodNotAllowed(_)
@@ -184,6 +188,7 @@ impl Problem {
             | Self::ClientMissingForSigned
             | Self::Encoded
             | Self::Exchange(_)
+            | Self::GatewayUnproved
             | Self::GrantType
             | Self::Malformed(_)
             | Self::NotFound

@@ -11,10 +11,12 @@ use super::introspect::introspect;
 use super::problem::Problem;
 use super::revoke::revoke;
 use super::token::token;
-use super::{answer, metadata};
+use super::verify::verify;
+use super::{answer, metadata, protected};
 use crate::ports::Signer;
 use crate::service::authenticate::Authenticator;
 use crate::service::exchange::Exchanger;
+use crate::service::gate::Gate;
 use crate::service::introspect::Introspector;
 use crate::service::revoke::Revoker;
 use crate::service::snapshot::Snapshot;
@@ -29,6 +31,8 @@ pub struct Public {
     pub authenticator: Arc<Authenticator>,
     /// Knows tokens.
     pub introspector: Arc<Introspector>,
+    /// Decides for gateways.
+    pub gate: Arc<Gate>,
     /// Exchanges tokens.
     pub exchanger: Arc<Exchanger>,
     /// Revokes tokens.
@@ -48,7 +52,9 @@ pub fn routes(service: &mut ServiceConfig) {
         .service(posted("/revoke").route(web::post().to(revoke)));
     let read = |path: &'static str| resource(path).default_service(web::to(only_get));
     let keys = read("/jwks").route(web::get().to(jwks)).route(web::head().to(jwks));
-    service.service(keys).default_service(web::to(elsewhere));
+    // The name, and whatever of the caller's own address a gateway puts after it.
+    let asked = resource(["/verify/{name}", "/verify/{name}/{rest:.*}"]).to(verify);
+    service.service(keys).service(asked).default_service(web::to(elsewhere));
 }
 
 /// The public keys of what we sign (RFC 7517 §5).
@@ -74,11 +80,15 @@ async fn only_get(request: HttpRequest, public: Data<Public>) -> HttpResponse {
     Problem::MethodNotAllowed("GET, HEAD").answer(&request)
 }
 
-/// The one document whose place depends on the issuer; otherwise nothing.
+/// The documents whose place depends on the configuration; otherwise nothing.
 async fn elsewhere(request: HttpRequest, public: Data<Public>) -> HttpResponse {
     let snapshot = public.snapshot.load();
-    if metadata::is_at(request.path(), &snapshot.issuer) {
+    if metadata::is_at(request.path(), &snapshot) {
         let response = metadata::metadata(&request, &snapshot);
+        public.metrics.request("/.well-known", response.status().as_u16());
+        return response;
+    }
+    if let Some(response) = protected::metadata(&request, &snapshot) {
         public.metrics.request("/.well-known", response.status().as_u16());
         return response;
     }

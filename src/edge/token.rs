@@ -10,12 +10,11 @@ use tracing::Instrument as _;
 use super::introspect::unavailable;
 use super::problem::Problem;
 use super::public::Public;
-use super::{answer, body, caller, request_id};
-use crate::domain::denial::Denial;
+use super::{answer, body, caller, request_id, told};
 use crate::protocol::exchange::{Request, RequestError, Response};
 use crate::protocol::params::Form;
-use crate::service::exchange::{Issued, Refused};
-use crate::service::snapshot::{Caller, Snapshot};
+use crate::service::exchange::Refused;
+use crate::service::snapshot::Caller;
 
 pub(super) async fn token(
     request: HttpRequest,
@@ -47,7 +46,7 @@ async fn answered(
     let issued = exchange.instrument(span.clone()).await;
     let issued =
         issued.map_err(|refused| span.in_scope(|| refusal(request, public, &caller, &refused)))?;
-    span.in_scope(|| record(&snapshot, &issued));
+    span.in_scope(|| told::issued(&snapshot, &issued));
     public.metrics.exchanged(None);
     let scope = issued.token.scopes.join(" ");
     let body = serde_json::to_vec(&Response {
@@ -76,40 +75,9 @@ fn refusal(request: &HttpRequest, public: &Public, caller: &Caller, refused: &Re
     match refused {
         Refused::Unavailable(outage) => unavailable(request, outage),
         Refused::Denied(denial) => {
-            told(caller, denial);
+            told::not_issued(caller.client.id.as_str(), denial);
             public.metrics.exchanged(Some(denial.reason));
             Problem::Exchange(denial.reason.code())
         }
     }
-}
-
-fn told(caller: &Caller, denial: &Denial) {
-    tracing::info!(
-        client = %caller.client.id,
-        reason = denial.reason.as_str(),
-        check = denial.reason.check().as_str(),
-        detail = %denial,
-        "exchange refused"
-    );
-}
-
-/// One line for each token issued: who asked, for whom, on whose behalf, for what, by which rule.
-fn record(snapshot: &Snapshot, issued: &Issued) {
-    let token = &issued.token;
-    let lineage = token.lineage(&snapshot.issuer);
-    let ancestor = token.ancestors.last().map(|hop| hop.id.to_string());
-    tracing::info!(
-        client = %token.client,
-        principal = %token.principal,
-        principal_type = token.kind.as_str(),
-        actor = token.act.as_ref().map(|act| act.sub.as_str()),
-        resource = token.resource,
-        scope = token.scopes.join(" "),
-        rule = issued.rule,
-        expires = %token.expires,
-        hop = token.hops(),
-        token = lineage.hops.last().map(|hop| hop.id.to_string()),
-        exchanged_from = ancestor,
-        "token issued"
-    );
 }

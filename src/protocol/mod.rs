@@ -1,8 +1,11 @@
 //! The RFCs as types: parse in, serialise out. No decision about trust, no input or output.
 
+pub mod bearer;
 pub mod client_auth;
+pub mod coprocess;
 pub mod delegation;
 pub mod exchange;
+pub mod ext_authz;
 pub mod ids;
 pub mod introspection;
 pub mod json;

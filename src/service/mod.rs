@@ -4,6 +4,7 @@
 pub mod authenticate;
 pub mod exchange;
 pub mod explain;
+pub mod gate;
 pub mod identify;
 pub mod introspect;
 pub mod rehearse;

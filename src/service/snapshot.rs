@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::Config;
+use crate::domain::api::Api;
 use crate::domain::client::Client;
 use crate::domain::cluster::{Cluster, ClusterId};
 use crate::domain::mapping::Mapping;
@@ -49,6 +50,7 @@ pub struct Snapshot {
     /// The mapping rules.
     pub mapping: Mapping,
     resources: HashMap<String, Resource>,
+    apis: HashMap<String, Arc<Api>>,
     callers: HashMap<ClientId, Arc<Caller>>,
     apps: HashMap<Guid, ClientId>,
     clusters: Vec<Cluster>,
@@ -74,6 +76,7 @@ impl Snapshot {
             tenants: config.tenants.clone(),
             mapping: config.mapping.clone(),
             resources: config.resources.iter().map(|one| (one.id.clone(), one.clone())).collect(),
+            apis: config.apis.iter().map(|api| (api.name.clone(), Arc::new(api.clone()))).collect(),
             callers: config.clients.iter().map(caller).collect(),
             clusters: config.clusters.clone(),
             accounts: config.clients.iter().filter_map(account).collect(),
@@ -89,6 +92,40 @@ impl Snapshot {
     /// The resource of this name.
     pub fn resource(&self, name: &str) -> Option<&Resource> {
         self.resources.get(name)
+    }
+
+    /// The API of this name.
+    pub fn api(&self, name: &str) -> Option<&Arc<Api>> {
+        self.apis.get(name)
+    }
+
+    /// The API that clients know as the protected resource `id`, if that is one.
+    pub fn api_of_resource(&self, id: &str) -> Option<&Arc<Api>> {
+        let is = |api: &&Arc<Api>| api.resource.as_ref().is_some_and(|resource| resource.id == id);
+        self.apis.values().find(is)
+    }
+
+    /// The protected resources that take tokens of this service, sorted (RFC 9728 §4).
+    pub fn protected_resources(&self) -> std::collections::BTreeSet<&str> {
+        let resources = self.apis.values().filter_map(|api| api.resource.as_ref());
+        resources
+            .filter(|resource| resource.authorization_servers.contains(&self.issuer))
+            .map(|resource| resource.id.as_str())
+            .collect()
+    }
+
+    /// Where the metadata of a protected resource is, by the name of its API (RFC 9728 §3).
+    pub fn metadata_url(&self, api: &str) -> String {
+        let (origin, path) = self.issuer_parts();
+        format!("{origin}/.well-known/oauth-protected-resource{path}/{api}")
+    }
+
+    /// The issuer up to its path, and the path without a slash at its end.
+    pub fn issuer_parts(&self) -> (&str, &str) {
+        let host = self.issuer.find("://").map_or(0, |at| at.saturating_add(3));
+        let slash = self.issuer.get(host..).and_then(|rest| rest.find('/'));
+        let at = slash.map_or(self.issuer.len(), |slash| host.saturating_add(slash));
+        self.issuer.split_at_checked(at).unwrap_or((&self.issuer, ""))
     }
 
     /// Every scope of every resource, sorted.

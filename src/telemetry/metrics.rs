@@ -12,6 +12,7 @@ use prometheus::{
 };
 use strum::VariantArray as _;
 
+use super::gateway_metrics::GatewayMetrics;
 use super::store_metrics::StoreMetrics;
 use crate::domain::cluster::KeySource;
 use crate::domain::denial::DenialReason;
@@ -22,7 +23,7 @@ use crate::protocol::client_auth::Method;
 use crate::protocol::time::UnixTime;
 
 /// Upper bounds in seconds: from a cached answer (50 µs) to one that waited for Graph.
-const BUCKETS: [f64; 14] = [
+pub(super) const BUCKETS: [f64; 14] = [
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
     1.0,
 ];
@@ -80,6 +81,8 @@ pub struct Metrics {
     cache_bytes: IntGauge,
     issuers: Mutex<IssuerMetrics>,
     store: Option<StoreMetrics>,
+    /// Those of gateways.
+    pub gateways: GatewayMetrics,
 }
 
 /// What is read at a scrape.
@@ -181,6 +184,7 @@ impl Metrics {
             cache_entries: make.gauge("tessera_cache_entries", "Answers kept in memory.")?,
             cache_bytes: make.gauge("tessera_cache_bytes", "Memory used by kept answers.")?,
             issuers: Mutex::new(IssuerMetrics::new(&make)?),
+            gateways: GatewayMetrics::new(&make.0)?,
             store: if shared { Some(StoreMetrics::new(&make.0)?) } else { None },
             registry: make.0,
         })

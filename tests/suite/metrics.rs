@@ -21,6 +21,7 @@ fn page_and_export_agree(world: &World) {
     Request::introspect(&[("token", "x")]).basic((TYK.0, "wrong")).send(world.public);
     let fields = [("token", "x"), ("client_id", TYK.0), ("client_secret", TYK.1)];
     Request::form("/revoke", &fields).send(world.public);
+    Request::get("/verify/orders").bearer("x").gateway(TYK).send(world.public);
     let text = world.metrics();
     let exported: BTreeSet<_> = text
         .lines()

@@ -1,6 +1,7 @@
 //! Every key there is, with its type, default and meaning: what unknown keys are held against, where
 //! defaults come from, and what the reference page prints.
 
+mod api;
 mod cluster;
 mod exchange;
 mod redis;
@@ -8,10 +9,11 @@ mod running;
 
 use std::fmt::Write as _;
 
+pub use api::{API, SWAP, TYK};
 pub use cluster::{ACCOUNT, CLUSTER};
 pub use exchange::{EXCHANGE, RESOURCE};
 pub use redis::REDIS;
-pub use running::{CACHE, KEY_SETS, LOG, SIGNING, STORE};
+pub use running::{CACHE, KEY_SETS, LISTEN, LOG, SIGNING, STORE};
 
 use Presence::{Absent, Default, Required};
 
@@ -92,7 +94,7 @@ const NO_CONDITION: Presence = Absent("no such condition");
 const EMPTY: Presence = Default("[]");
 
 /// Every section, in the order of the page.
-pub static SECTIONS: [&Section; 19] = [
+pub static SECTIONS: [&Section; 22] = [
     &FILE,
     &LISTEN,
     &TENANT,
@@ -103,6 +105,9 @@ pub static SECTIONS: [&Section; 19] = [
     &INTROSPECT,
     &EXCHANGE,
     &RESOURCE,
+    &API,
+    &SWAP,
+    &TYK,
     &RULE,
     &WHEN,
     &GRANT,
@@ -150,6 +155,12 @@ pub static FILE: Section = Section {
             "What tokens are minted for. The name is the `aud` of its tokens, and how requests name it, compared exactly; a URI, if clients send `resource`.",
         ),
         key(
+            "apis",
+            "mapping of names to sections",
+            Absent("gateways introspect and exchange, and ask nothing else"),
+            "What gateways protect: the APIs that Tyk's plugin, Envoy and `/verify` ask about. A name is 1 to 64 of `A-Z a-z 0-9 . _ ~ -`.",
+        ),
+        key(
             "mapping",
             "list of sections",
             EMPTY,
@@ -165,20 +176,6 @@ pub static FILE: Section = Section {
         ),
         key("cache", "section", BY_KEY, "The bounds of the cache in memory."),
         key("log", "section", BY_KEY, "What is logged, and how."),
-    ],
-};
-
-/// `listen`
-pub static LISTEN: Section = Section {
-    path: "listen",
-    keys: &[
-        key("public", "IP address and port", Default("0.0.0.0:8080"), "What clients call."),
-        key(
-            "admin",
-            "IP address and port",
-            Default("0.0.0.0:9090"),
-            "Health, metrics and explain. Never expose it to clients.",
-        ),
     ],
 };
 

@@ -3,6 +3,32 @@
 use super::Presence::{Absent, Default};
 use super::{Section, key};
 
+/// `listen`
+pub static LISTEN: Section = Section {
+    path: "listen",
+    keys: &[
+        key("public", "IP address and port", Default("0.0.0.0:8080"), "What clients call."),
+        key(
+            "admin",
+            "IP address and port",
+            Default("0.0.0.0:9090"),
+            "Health, metrics and explain. Never expose it to clients.",
+        ),
+        key(
+            "tyk",
+            "IP address and port, or `unix:` and a path",
+            Absent("no plugin"),
+            "Tyk's gRPC plugin, without TLS: for the gateway alone.",
+        ),
+        key(
+            "envoy",
+            "IP address and port, or `unix:` and a path",
+            Absent("no external authorization by gRPC"),
+            "Envoy's external authorization by gRPC (`ext_authz`): for the gateway alone.",
+        ),
+    ],
+};
+
 /// `key_sets`
 pub static KEY_SETS: Section = Section {
     path: "key_sets",

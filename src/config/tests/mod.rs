@@ -1,5 +1,6 @@
 //! What a good file becomes, and what is said about a bad one.
 
+mod apis;
 mod exchange;
 mod hostile;
 mod redis;

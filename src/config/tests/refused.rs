@@ -50,9 +50,9 @@ fn issuer_and_addresses() {
         (issuer, "issuer: §${vault:x}", "issuer: a reference `${…}` of an unknown form"),
         (issuer, "issuer: https://a.example\n§issuer: https://b.example", "issuer: the same key"),
         ("127.0.0.1:8080", "§localhost", "listen.public: not an IP address and port"),
-        ("\"[::1]:9090\"", "§127.0.0.1:8080", "listen.admin: the same port as `listen.public`"),
-        ("\"[::1]:9090\"", "§0.0.0.0:8080", "listen.admin: the same port as `listen.public`"),
-        ("\"[::1]:9090\"", "\"[::1]:9090\"\n  §tyk: 0.0.0.0:5555", "listen.tyk: unknown key"),
+        ("\"[::1]:9090\"", "§127.0.0.1:8080", "listen.admin: the same place as `listen.public`"),
+        ("\"[::1]:9090\"", "§0.0.0.0:8080", "listen.admin: the same place as `listen.public`"),
+        ("\"[::1]:9090\"", "\"[::1]:9090\"\n  §kong: 0.0.0.0:5555", "listen.kong: unknown key"),
     ]);
 }
 

@@ -8,6 +8,7 @@ use super::super::schema::{self, Presence};
 use super::super::{
     CacheBounds, Environment, KeySetRules, LogFormat, LogLevel, PlainSecrets, load, read_file,
 };
+use super::apis::GUARDED;
 use super::{Fixed, GOOD, GRAPH_SECRET, ISSUING, SECRET, SHARED, read, with};
 use crate::domain::client::Released;
 use crate::domain::principal::PrincipalType;
@@ -109,7 +110,7 @@ fn the_good_files_use_every_key_there_is() {
     let keys = schema::SECTIONS.iter().flat_map(|section| section.keys);
     for key in keys {
         let named = format!("{}:", key.name);
-        let files = [GOOD, ISSUING, SHARED];
+        let files = [GOOD, ISSUING, SHARED, GUARDED];
         assert!(files.iter().any(|file| file.contains(&named)), "{}", key.name);
     }
     let required = schema::SECTIONS.iter().flat_map(|section| section.keys);

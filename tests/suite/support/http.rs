@@ -100,6 +100,12 @@ impl Request {
         self.header("Authorization", &format!("Bearer {token}"))
     }
 
+    /// With the credentials of a gateway, beside those of its caller.
+    pub(crate) fn gateway(self, (id, secret): (&str, &str)) -> Self {
+        let value = BASE64_STANDARD.encode(format!("{id}:{secret}"));
+        self.header("Tessera-Authorization", &format!("Basic {value}"))
+    }
+
     /// Asks for the signed form of the answer (RFC 9701).
     pub(crate) fn signed(self) -> Self {
         self.header("Accept", "application/token-introspection+jwt")
@@ -117,11 +123,14 @@ impl Request {
 
     /// As it goes over the wire.
     fn bytes(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: test\r\n", self.method, self.target);
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        let named = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+        if !named("Host") {
+            head.push_str("Host: test\r\n");
+        }
         for (name, value) in &self.headers {
             head.extend([name, ": ", value, "\r\n"]);
         }
-        let named = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         if !self.body.is_empty() && !named("Content-Length") && !named("Transfer-Encoding") {
             let length = self.body.len().to_string();
             head.extend(["Content-Length: ", &length, "\r\n"]);

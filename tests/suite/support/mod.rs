@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tessera::adapters::clock::ManualClock;
 use tessera::app::App;
-use tessera::config::{self, PlainSecrets, SystemEnvironment};
+use tessera::config::{self, Endpoint, PlainSecrets, SystemEnvironment};
 use tessera::dev::apps::{BILLING, GATEWAY, GRAPH_READER, INVOICE_AGENT, ORDERS, PORTAL};
 use tessera::dev::keys::SigningKey;
 use tessera::dev::people::{ALICE, HOME_TENANT, PARTNER_TENANT};
@@ -82,6 +82,10 @@ pub(crate) struct World {
     pub(crate) public: SocketAddr,
     /// The admin listener.
     pub(crate) admin: SocketAddr,
+    /// The listener of Tyk's plugin.
+    pub(crate) tyk: Option<Endpoint>,
+    /// The listener of Envoy's external authorization.
+    pub(crate) envoy: Option<Endpoint>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -118,13 +122,14 @@ impl World {
                 tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
             runtime.unwrap().block_on(async {
                 let app = App::bind(&config, its_clock).unwrap();
-                bound.send((app.public, app.admin)).unwrap();
+                let gateways = (app.tyk.clone(), app.envoy.clone());
+                bound.send((app.public, app.admin, gateways)).unwrap();
                 // A dropped sender is an order to stop as well.
                 app.run(async { drop(stopped.await) }).await.unwrap();
             });
         });
-        let (public, admin) = addresses.recv().expect("tessera starts");
-        Self { entra, clock, public, admin, stop: Some(stop), thread: Some(thread) }
+        let (public, admin, (tyk, envoy)) = addresses.recv().expect("tessera starts");
+        Self { entra, clock, public, admin, tyk, envoy, stop: Some(stop), thread: Some(thread) }
     }
 
     /// A good v2 token: Alice, through the portal, for orders.
@@ -243,7 +248,7 @@ fn usual(authority: &str) -> String {
     format!(
         r#"
 issuer: {ISSUER}
-listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0" }}
+listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0", tyk: "127.0.0.1:0", envoy: "127.0.0.1:0" }}
 entra:
   - tenant: {HOME_TENANT}
     authority: {authority}
@@ -264,6 +269,14 @@ resources:
     ttl: 1m
     callers: [{TYK_ID}, {PLANNER_ID}, invoice-agent]
     release: [groups, roles]
+apis:
+  orders: {{ client: {TYK_ID}, audiences: [{orders}], scopes: [orders.read] }}
+  swapped:
+    client: {TYK_ID}
+    audiences: [{orders}]
+    exchange: {{ resource: "{ORDERS_API}", scopes: [orders.read] }}
+    resource: https://api.example.com/orders
+  open: {{ client: {TYK_ID}, audiences: [{orders}, {billing}], policies: optional, guard: network }}
 clients:
   {}:
     secret: {}

@@ -1,0 +1,137 @@
+//! Envoy's external authorization (`envoy.service.auth.v3.Authorization`).
+
+use std::time::Instant;
+
+use super::Doors;
+use crate::edge::identity;
+use crate::protocol::bearer::{self, BearerError};
+use crate::protocol::ext_authz::{
+    AppendAction, AttributeContext, CheckRequest, CheckResponse, DeniedResponse, HeaderValue,
+    HeaderValueOption, HttpRequest, HttpResponse, HttpStatus, OkResponse, Status,
+};
+use crate::service::gate::{Admitted, Gate, Refused, Shut};
+use crate::telemetry::gateway_metrics::{Gateway, Misuse};
+
+/// The keys of `context_extensions`.
+const API: &str = "api";
+const SECRET: &str = "secret";
+
+/// `google.rpc.Code`: why a request may not pass, beside the HTTP status.
+const UNAUTHENTICATED: i32 = 16;
+const PERMISSION_DENIED: i32 = 7;
+const UNAVAILABLE: i32 = 14;
+
+/// Answers one call.
+pub(super) async fn check(doors: &Doors, check: &CheckRequest) -> CheckResponse {
+    let started = Instant::now();
+    let snapshot = doors.snapshot.load_full();
+    let attributes = check.attributes.as_ref();
+    let request = attributes.and_then(|known| known.request.as_ref()?.http.as_ref());
+    let (Some(attributes), Some(request)) = (attributes, request) else {
+        return misused(doors, Misuse::Message);
+    };
+    let AttributeContext { context_extensions: route, .. } = attributes;
+    let Some(name) = route.get(API) else { return misused(doors, Misuse::ConfigData) };
+    let entrance = Gate::recognise(&snapshot, name, route.get(SECRET).map(String::as_str));
+    let entrance = match entrance {
+        Ok(entrance) => entrance,
+        Err(Shut::NoSuchApi) => return misused(doors, Misuse::NoSuchApi),
+        Err(Shut::Unproved) => return misused(doors, Misuse::Unproved),
+    };
+    let decided = doors.gate.decide(&snapshot, &entrance, token(request), None).await;
+    doors.record((Gateway::Envoy, &entrance), &decided, &snapshot, started.elapsed());
+    match decided {
+        Ok(admitted) => pass(&admitted),
+        Err(refused) => {
+            let challenge = refused.challenge(&entrance.api, &snapshot);
+            refuse(&refused, challenge)
+        }
+    }
+}
+
+/// The one token of the request.
+fn token(request: &HttpRequest) -> Result<&str, BearerError> {
+    if bearer::is_in_query(request.path.split_once('?').map_or("", |(_, query)| query)) {
+        return Err(BearerError::Malformed("a token in the address"));
+    }
+    let is = |name: &str| name.eq_ignore_ascii_case("authorization");
+    let joined = request.headers.iter().map(|(name, value)| (&**name, &**value));
+    let single = request.header_map.iter().flat_map(|map| &map.headers);
+    let single = single.map(|header| (&*header.key, text(header)));
+    bearer::token(joined.chain(single).filter(|(name, _)| is(name)).map(|(_, value)| value))
+}
+
+/// The value of a header, whichever form Envoy gave it; one that is not text is no token.
+fn text(header: &HeaderValue) -> &str {
+    if header.raw_value.is_empty() {
+        return &header.value;
+    }
+    std::str::from_utf8(&header.raw_value).unwrap_or("\u{fffd}")
+}
+
+fn pass(admitted: &Admitted) -> CheckResponse {
+    let mut changes = OkResponse::default();
+    for (name, value) in identity::headers(&admitted.visitor) {
+        if value.is_empty() {
+            changes.headers_to_remove.push(name.to_owned());
+        } else {
+            changes.headers.push(header(name, value));
+        }
+    }
+    if let Some(swapped) = &admitted.swapped {
+        changes.headers.push(header("authorization", format!("Bearer {}", swapped.text)));
+    }
+    CheckResponse {
+        status: Some(Status::default()),
+        http_response: Some(HttpResponse::Ok(changes)),
+    }
+}
+
+/// A header in the place of whatever the caller sent under that name.
+fn header(key: &str, value: String) -> HeaderValueOption {
+    HeaderValueOption {
+        header: Some(HeaderValue { key: key.to_owned(), value, raw_value: Vec::new() }),
+        append_action: AppendAction::OverwriteIfExistsOrAdd.into(),
+    }
+}
+
+fn refuse(refused: &Refused, challenge: Option<String>) -> CheckResponse {
+    let code = match refused.status() {
+        401 => UNAUTHENTICATED,
+        503 => UNAVAILABLE,
+        _ => PERMISSION_DENIED,
+    };
+    let mut headers: Vec<_> =
+        challenge.into_iter().map(|challenge| header("www-authenticate", challenge)).collect();
+    if refused.status() == 503 {
+        headers.push(header("retry-after", "5".to_owned()));
+    }
+    denied(code, (refused.status(), refused.code(), refused.told()), headers)
+}
+
+fn misused(doors: &Doors, misuse: Misuse) -> CheckResponse {
+    doors.metrics.gateways.misused(Gateway::Envoy, misuse);
+    tracing::warn!(problem = misuse.as_str(), "{}", misuse.remedy());
+    let told = match misuse {
+        Misuse::Unproved => (403, "access_denied", "access denied"),
+        Misuse::ConfigData | Misuse::Hook | Misuse::Message | Misuse::NoSuchApi => {
+            (500, "server_error", "the gateway is not set up for this API")
+        }
+    };
+    denied(PERMISSION_DENIED, told, Vec::new())
+}
+
+fn denied(
+    code: i32,
+    (status, error, why): (u16, &str, &str),
+    mut headers: Vec<HeaderValueOption>,
+) -> CheckResponse {
+    headers.push(header("content-type", "application/json".to_owned()));
+    headers.push(header("cache-control", "no-store".to_owned()));
+    let body = format!(r#"{{"error":"{error}","error_description":"{why}"}}"#);
+    let status = Some(HttpStatus { code: status.into() });
+    CheckResponse {
+        status: Some(Status { code, message: why.to_owned() }),
+        http_response: Some(HttpResponse::Denied(DeniedResponse { status, headers, body })),
+    }
+}

@@ -1,0 +1,224 @@
+//! Tyk's plugin (`coprocess.Dispatcher`), as custom authentication: the request's bearer token in,
+//! a session or a refusal out.
+//!
+//! The object that was received goes back changed. Tyk takes over the address and the body of what
+//! comes back, and cannot do without `request` and `return_overrides`.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use serde::Deserialize;
+
+use super::Doors;
+use crate::domain::admission::Visitor;
+use crate::domain::api::Swap;
+use crate::domain::rejection::safe;
+use crate::edge::identity;
+use crate::protocol::bearer::{self, BearerError};
+use crate::protocol::coprocess::{
+    AccessDefinition, Event, EventReply, HookType, MiniRequestObject, Object, ReturnOverrides,
+    SessionState,
+};
+use crate::protocol::ids::Fingerprint;
+use crate::protocol::time::UnixTime;
+use crate::service::gate::{Admitted, Gate, Shut};
+use crate::telemetry::gateway_metrics::{Gateway, Misuse};
+
+/// What the API's `config_data` says to us; other plugins may have their own keys beside it.
+#[derive(Deserialize)]
+struct ConfigData<'a> {
+    #[serde(borrow)]
+    tessera: Asked<'a>,
+}
+
+/// A misspelt key is an error: it may have been `exchange`, and then the wrong token would go on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked<'a> {
+    #[serde(borrow)]
+    api: Cow<'a, str>,
+    #[serde(borrow, default)]
+    secret: Option<Cow<'a, str>>,
+    #[serde(default)]
+    exchange: Option<AskedSwap>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedSwap {
+    resource: String,
+    #[serde(default)]
+    scopes: Vec<String>,
+}
+
+/// Answers one call.
+pub(super) async fn dispatch(doors: &Doors, object: Object) -> Object {
+    let started = Instant::now();
+    let snapshot = doors.snapshot.load_full();
+    let asked = match asked(&object) {
+        Ok(asked) => asked,
+        Err(misuse) => return misused(doors, object, misuse),
+    };
+    let entrance = Gate::recognise(&snapshot, &asked.api, asked.secret.as_deref());
+    let entrance = match entrance {
+        Ok(entrance) => entrance,
+        Err(Shut::NoSuchApi) => return misused(doors, object, Misuse::NoSuchApi),
+        Err(Shut::Unproved) => return misused(doors, object, Misuse::Unproved),
+    };
+    let swap = asked.exchange.map(|AskedSwap { resource, scopes }| Swap { resource, scopes });
+    let token = token(object.request.as_ref());
+    let decided = doors.gate.decide(&snapshot, &entrance, token, swap.as_ref()).await;
+    doors.record((Gateway::Tyk, &entrance), &decided, &snapshot, started.elapsed());
+    match decided {
+        Ok(admitted) => pass(object, &admitted, doors.clock.now()),
+        Err(refused) => {
+            let challenge = refused.challenge(&entrance.api, &snapshot);
+            let headers = challenge.map(|challenge| ("WWW-Authenticate", challenge));
+            let again = (refused.status() == 503).then(|| ("Retry-After", "5".to_owned()));
+            refuse(object, refused.status(), refused.told(), headers.into_iter().chain(again))
+        }
+    }
+}
+
+/// What happens in Tyk changes nothing here.
+pub(super) const fn event(_: &Event) -> EventReply {
+    EventReply {}
+}
+
+/// Reads what the API's definition asks for.
+fn asked(object: &Object) -> Result<Asked<'_>, Misuse> {
+    if object.hook_type() != HookType::CustomKeyCheck {
+        return Err(Misuse::Hook);
+    }
+    if object.request.is_none() {
+        return Err(Misuse::Message);
+    }
+    let config = object.spec.get("config_data").ok_or(Misuse::ConfigData)?;
+    let config: ConfigData<'_> =
+        serde_json::from_str(config).map_err(|_unreadable| Misuse::ConfigData)?;
+    Ok(config.tessera)
+}
+
+/// The one token of the request. Names of headers are compared as HTTP does.
+fn token(request: Option<&MiniRequestObject>) -> Result<&str, BearerError> {
+    let request = request.ok_or(BearerError::Missing)?;
+    if request.params.contains_key(bearer::PARAMETER) {
+        return Err(BearerError::Malformed("a token in the address"));
+    }
+    let is = |name: &str| name.eq_ignore_ascii_case("authorization");
+    bearer::token(request.headers.iter().filter(|(name, _)| is(name)).map(|(_, value)| &**value))
+}
+
+/// Lets the request pass, with a session and with the headers that the API reads.
+fn pass(mut object: Object, admitted: &Admitted, now: UnixTime) -> Object {
+    let visitor = &admitted.visitor;
+    object.session = Some(session(visitor, &object, now));
+    let request = object.request.get_or_insert_default();
+    for (name, value) in identity::headers(visitor) {
+        // What the caller may have set himself goes in any case: Tyk removes first, then sets.
+        if value.is_empty() {
+            request.delete_headers.push(name.to_owned());
+        } else {
+            request.set_headers.insert(name.to_owned(), value);
+        }
+    }
+    if let Some(swapped) = &admitted.swapped {
+        request.set_headers.insert("Authorization".to_owned(), format!("Bearer {}", swapped.text));
+    }
+    object
+}
+
+/// A session as long as the token, under a name that stays the same for the same caller. Tyk keeps
+/// it for quotas and rates alone: without an id extractor it asks here at every request.
+fn session(visitor: &Visitor, object: &Object, now: UnixTime) -> SessionState {
+    let spec = |name: &str| object.spec.get(name).cloned().unwrap_or_default();
+    let key = session_key(visitor);
+    let mut session = SessionState {
+        expires: visitor.exp,
+        session_lifetime: visitor.life(now).max(1),
+        apply_policies: visitor.policies.clone(),
+        org_id: spec("OrgID"),
+        alias: visitor.principal.clone(),
+        last_updated: now.seconds().to_string(),
+        metadata: metadata(visitor),
+        ..SessionState::default()
+    };
+    session.metadata.insert("token".to_owned(), key);
+    if visitor.policies.is_empty() {
+        // Otherwise it could call every API of the gateway.
+        let api_id = spec("APIID");
+        let versions = vec!["Default".to_owned()];
+        let right = AccessDefinition { api_id: api_id.clone(), versions, ..Default::default() };
+        session.access_rights.insert(api_id, right);
+    }
+    session
+}
+
+/// Names who calls and never the token: quotas outlive tokens, and Tyk shows its keys. Sessions of
+/// all APIs share one space of names, so this one is global.
+fn session_key(visitor: &Visitor) -> String {
+    let actor = visitor.act_sub.as_deref().unwrap_or_default();
+    let name = Fingerprint::of(format!("tessera\n{}\n{actor}", visitor.principal).as_bytes());
+    let half = u128::from_be_bytes(name.first());
+    format!("tessera-{half:032x}")
+}
+
+/// `$tyk_meta`: the identity context in flat texts.
+fn metadata(visitor: &Visitor) -> std::collections::HashMap<String, String> {
+    let policies = visitor.policies.join(",");
+    let roles = visitor.roles.join(" ");
+    [
+        ("principal", &visitor.principal),
+        ("principal_type", &visitor.principal_type),
+        ("tenant", &visitor.tenant),
+        ("sub", &visitor.sub),
+        ("client_id", &visitor.client_id),
+        ("scope", &visitor.scope),
+        ("roles", &roles),
+        ("policies", &policies),
+    ]
+    .into_iter()
+    .chain(visitor.act_sub.as_ref().map(|actor| ("act_sub", actor)))
+    .map(|(name, value)| (name.to_owned(), value.clone()))
+    .collect()
+}
+
+/// Answers in place of the API. What it would have been sent is not sent back.
+fn refuse(
+    mut object: Object,
+    status: u16,
+    why: &str,
+    headers: impl Iterator<Item = (&'static str, String)>,
+) -> Object {
+    let request = object.request.get_or_insert_default();
+    request.body.clear();
+    request.raw_body.clear();
+    if request.url.is_empty() {
+        // Tyk reads the address of what comes back, and does not survive one that is none.
+        "/".clone_into(&mut request.url);
+    }
+    request.return_overrides = Some(ReturnOverrides {
+        response_code: status.into(),
+        response_error: why.to_owned(),
+        headers: headers.map(|(name, value)| (name.to_owned(), value)).collect(),
+        ..ReturnOverrides::default()
+    });
+    object.session = None;
+    object.metadata.clear();
+    object
+}
+
+/// Tells the operator, and refuses: 403 to whoever is not the gateway, 500 where the API's
+/// definition is wrong, so that nobody looks for the fault in the token.
+fn misused(doors: &Doors, object: Object, misuse: Misuse) -> Object {
+    let api = object.spec.get("APIID").map(|id| safe(id));
+    doors.metrics.gateways.misused(Gateway::Tyk, misuse);
+    tracing::warn!(tyk_api = api, problem = misuse.as_str(), "{}", misuse.remedy());
+    let (status, why) = match misuse {
+        Misuse::Unproved => (403, "access denied"),
+        Misuse::ConfigData | Misuse::Hook | Misuse::Message | Misuse::NoSuchApi => {
+            (500, "the gateway is not set up for this API")
+        }
+    };
+    refuse(object, status, why, std::iter::empty())
+}

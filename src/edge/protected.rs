@@ -1,0 +1,49 @@
+//! The metadata of protected resources (RFC 9728): which issuer's tokens an API takes.
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use super::answer;
+use super::problem::Problem;
+use crate::domain::api::{Api, ProtectedResource};
+use crate::service::snapshot::Snapshot;
+
+/// Where such documents are (RFC 9728 §3).
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+/// The answer at such a path; `None` at any other.
+///
+/// An API's document is at the issuer, under the API's name: refusals point there. It is also where
+/// clients look by themselves, if the gateway sends that path of the API's own host here.
+pub(super) fn metadata(request: &HttpRequest, snapshot: &Snapshot) -> Option<HttpResponse> {
+    let rest = request.path().strip_prefix(WELL_KNOWN)?;
+    let named =
+        rest.strip_prefix(snapshot.issuer_parts().1).and_then(|rest| rest.strip_prefix('/'));
+    let named = named.and_then(|name| snapshot.api(name)).filter(|api| api.resource.is_some());
+    let found = named.or_else(|| {
+        let host = request.connection_info().host().to_owned();
+        let at = |scheme: &str| snapshot.api_of_resource(&format!("{scheme}://{host}{rest}"));
+        at("https").or_else(|| at("http"))
+    });
+    let (api, resource) = found.and_then(|api| Some((&**api, api.resource.as_ref()?)))?;
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Some(Problem::MethodNotAllowed("GET, HEAD").answer(request));
+    }
+    let document = document(api, resource).to_string();
+    Some(answer::public(request, answer::JSON, document.into()))
+}
+
+/// Members without a value are left out (RFC 9728 §3.2).
+fn document(api: &Api, resource: &ProtectedResource) -> Value {
+    let mut document = json!({
+        "resource": resource.id,
+        "authorization_servers": resource.authorization_servers,
+        "bearer_methods_supported": ["header"],
+        "resource_name": api.name,
+    });
+    if let Some(members) = document.as_object_mut().filter(|_| !api.scopes.is_empty()) {
+        members.insert("scopes_supported".to_owned(), json!(api.scopes));
+    }
+    document
+}

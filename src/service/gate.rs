@@ -1,0 +1,258 @@
+//! Whether a gateway lets a request through to an API: one decision, whichever gateway asks and in
+//! whichever protocol.
+
+use std::sync::Arc;
+
+use super::exchange::{self, Exchanger, Issued};
+use super::introspect::{Introspector, Verdict};
+use super::snapshot::{Caller, Snapshot};
+use crate::domain::admission::{Bar, Visitor, admit};
+use crate::domain::api::{Api, Guard, Swap};
+use crate::domain::denial::{Denial, DenialReason};
+use crate::domain::rejection::Reason;
+use crate::ports::{Dependency, Unavailable};
+use crate::protocol::bearer::{BearerCode, BearerError, Challenge};
+use crate::protocol::exchange::{Declared, Request, Requested};
+use crate::protocol::token_type::TokenType;
+
+/// What lets requests through.
+#[derive(Debug)]
+pub struct Gate {
+    introspector: Arc<Introspector>,
+    exchanger: Arc<Exchanger>,
+}
+
+/// An API whose gateway has been recognised.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    /// The API.
+    pub api: Arc<Api>,
+    /// The client that the gateway is.
+    pub caller: Arc<Caller>,
+}
+
+/// Why it is not answered for a gateway at all: its configuration and ours do not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Shut {
+    /// There is no such API.
+    #[error("no API of this name under `apis`")]
+    NoSuchApi,
+    /// The gateway did not prove that it is the API's client.
+    #[error("the secret is missing, or not that of the API's client")]
+    Unproved,
+}
+
+/// A request that may pass.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Who comes.
+    pub visitor: Visitor,
+    /// The token that takes the place of theirs, if the API wants that.
+    pub swapped: Option<Issued>,
+    /// How the decision about the token came about.
+    pub verdict: Verdict,
+}
+
+/// Why a request may not pass.
+#[derive(Debug)]
+pub enum Refused {
+    /// It carries no single token.
+    Unread(BearerError),
+    /// The token is not good, or not good for this gateway.
+    Inactive(Verdict, Reason),
+    /// The token is good, but not for this.
+    Barred(Bar),
+    /// It cannot be swapped.
+    NotSwapped(Box<Denial>),
+    /// It cannot be known.
+    Unavailable(Unavailable),
+}
+
+impl From<BearerError> for Refused {
+    fn from(error: BearerError) -> Self {
+        Self::Unread(error)
+    }
+}
+
+impl From<Unavailable> for Refused {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Unavailable(unavailable)
+    }
+}
+
+impl Refused {
+    /// The name of the outcome, for metrics and logs.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unread(BearerError::Missing) => "token_missing",
+            Self::Unread(BearerError::Malformed(_)) => "token_malformed",
+            Self::Inactive(..) => "token_inactive",
+            Self::Barred(Bar::Audience) => "audience",
+            Self::Barred(Bar::Policy) => "policy",
+            Self::Barred(Bar::Scope) => "scope",
+            Self::NotSwapped(_) => "exchange",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+
+    /// The status of the answer (RFC 6750 §3.1).
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Unread(BearerError::Malformed(_)) => 400,
+            Self::Unread(BearerError::Missing)
+            | Self::Inactive(..)
+            | Self::Barred(Bar::Audience) => 401,
+            // The token ended in the very moment between the two decisions.
+            Self::NotSwapped(denial) if denial.reason == DenialReason::SubjectRejected => 401,
+            Self::NotSwapped(_) | Self::Barred(Bar::Policy | Bar::Scope) => 403,
+            Self::Unavailable(_) => 503,
+        }
+    }
+
+    /// What the caller is told: fixed texts, which repeat nothing of the request.
+    pub fn told(&self) -> &'static str {
+        match (self, self.status()) {
+            (Self::Unread(BearerError::Missing), _) => "a bearer token is required",
+            (Self::Unread(BearerError::Malformed(_)), _) => "send exactly one bearer token",
+            (Self::Barred(Bar::Scope), _) => "the token lacks a scope that is needed here",
+            (Self::Barred(Bar::Policy), _) => "the token gives no access here",
+            (Self::Unavailable(_), _) => "the token cannot be checked at the moment",
+            (_, 401) => "the token is not valid here",
+            _ => "the token cannot be used here",
+        }
+    }
+
+    /// The `error` of the answer.
+    pub fn code(&self) -> &'static str {
+        match (self.challenge_code(), self.status()) {
+            (Some(code), _) => code.as_str(),
+            (None, 503) => "temporarily_unavailable",
+            (None, 401) => "token_required",
+            (None, _) => "access_denied",
+        }
+    }
+
+    /// No code when there was no token (RFC 6750 §3.1), nor where another token would not help.
+    fn challenge_code(&self) -> Option<BearerCode> {
+        match (self, self.status()) {
+            (Self::Unread(BearerError::Missing), _) => None,
+            (Self::Barred(Bar::Scope), _) => Some(BearerCode::InsufficientScope),
+            (_, 400) => Some(BearerCode::InvalidRequest),
+            (_, 401) => Some(BearerCode::InvalidToken),
+            _ => None,
+        }
+    }
+
+    /// The value of `WWW-Authenticate`, where another token would help.
+    pub fn challenge(&self, api: &Api, snapshot: &Snapshot) -> Option<String> {
+        let error = self.challenge_code();
+        if error.is_none() && self.status() != 401 {
+            return None;
+        }
+        let wants = matches!(error, None | Some(BearerCode::InsufficientScope));
+        let metadata = api.resource.is_some().then(|| snapshot.metadata_url(&api.name));
+        let challenge = Challenge {
+            realm: &api.name,
+            error,
+            scopes: if wants { &api.scopes } else { &[] },
+            metadata: metadata.as_deref(),
+        };
+        Some(challenge.to_string())
+    }
+}
+
+impl Gate {
+    /// A gate that decides as introspection does, and swaps as the token endpoint does.
+    pub const fn new(introspector: Arc<Introspector>, exchanger: Arc<Exchanger>) -> Self {
+        Self { introspector, exchanger }
+    }
+
+    /// The API called `name`, asked about by a gateway that shows `secret`.
+    ///
+    /// Failures are not throttled: one API with a wrong secret would shut out all others of its
+    /// gateway, and a secret of 32 random letters is not guessed.
+    pub fn recognise(
+        snapshot: &Snapshot,
+        name: &str,
+        secret: Option<&str>,
+    ) -> Result<Entrance, Shut> {
+        let entrance = Self::entrance(snapshot, name)?;
+        let proved = match (entrance.api.guard, secret) {
+            // A secret that is shown must be right, whether it is needed or not.
+            (_, Some(secret)) => entrance.caller.client.has_secret(secret),
+            (Guard::Network, None) => true,
+            (Guard::Secret, None) => false,
+        };
+        if proved { Ok(entrance) } else { Err(Shut::Unproved) }
+    }
+
+    /// The API called `name`, asked about by a client that has proved who it is.
+    pub fn entrance_of(snapshot: &Snapshot, name: &str, caller: &Caller) -> Result<Entrance, Shut> {
+        let entrance = Self::entrance(snapshot, name)?;
+        if entrance.caller.client.id == caller.client.id {
+            Ok(entrance)
+        } else {
+            Err(Shut::Unproved)
+        }
+    }
+
+    fn entrance(snapshot: &Snapshot, name: &str) -> Result<Entrance, Shut> {
+        let api = snapshot.api(name).ok_or(Shut::NoSuchApi)?;
+        let caller = snapshot.caller(&api.client).ok_or(Shut::NoSuchApi)?;
+        Ok(Entrance { api: Arc::clone(api), caller: Arc::clone(caller) })
+    }
+
+    /// Decides about `token` at `entrance`; `swap` is what to swap it for, if it is not what the
+    /// API's configuration says.
+    pub async fn decide(
+        &self,
+        snapshot: &Snapshot,
+        Entrance { api, caller }: &Entrance,
+        token: Result<&str, BearerError>,
+        swap: Option<&Swap>,
+    ) -> Result<Admitted, Refused> {
+        let token = token?;
+        let verdict = match self.introspector.recall(caller, token) {
+            Ok(verdict) => verdict,
+            Err(question) => self.introspector.decide(snapshot, caller, token, question).await?,
+        };
+        if let Some(reason) = verdict.refused {
+            return Err(Refused::Inactive(verdict, reason));
+        }
+        let visitor = Visitor::read(&verdict.body).map_err(|error| unreadable(&error))?;
+        admit(&visitor, api).map_err(Refused::Barred)?;
+        let swapped = match swap.or(api.exchange.as_ref()) {
+            Some(swap) => Some(self.swap(snapshot, caller, token, swap).await?),
+            None => None,
+        };
+        Ok(Admitted { visitor, swapped, verdict })
+    }
+
+    async fn swap(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Arc<Caller>,
+        token: &str,
+        swap: &Swap,
+    ) -> Result<Issued, Refused> {
+        let scopes = swap.scopes.iter().map(String::as_str).collect();
+        let request = Request {
+            subject: Declared { token, kind: TokenType::AccessToken },
+            actor: None,
+            targets: vec![&swap.resource],
+            scopes: (!swap.scopes.is_empty()).then_some(scopes),
+            requested: Requested::AccessToken,
+        };
+        let issued = self.exchanger.exchange(snapshot, caller, &request).await;
+        issued.map_err(|refused| match refused {
+            exchange::Refused::Denied(denial) => Refused::NotSwapped(denial),
+            exchange::Refused::Unavailable(unavailable) => Refused::Unavailable(unavailable),
+        })
+    }
+}
+
+/// Our own answer is always readable; should it not be, nobody is let in by it.
+fn unreadable(error: &serde_json::Error) -> Unavailable {
+    let detail = format!("our own answer cannot be read: {error}");
+    Unavailable { dependency: Dependency::SigningKey, detail }
+}

@@ -1,0 +1,43 @@
+// Calls a gRPC service for a test: one JSON object a line in, one a line out.
+//
+//   node grpc.mjs TARGET PROTO SERVICE
+//   {"method": "Dispatch", "message": {...}}         a message, by the names of the .proto file
+//   {"method": "Dispatch", "bytes": "0a0b..."}       bytes that need not be a message
+//   {"reply": {...}}  or  {"code": 13, "details": "..."}
+import { createInterface } from "node:readline";
+import grpc from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+
+const [target, proto, service] = process.argv.slice(2);
+const loaded = grpc.loadPackageDefinition(
+  loadSync(proto, { keepCase: true, longs: Number, enums: String, bytes: String, oneofs: true }),
+);
+const Service = service.split(".").reduce((found, name) => found[name], loaded);
+const client = new Service(target, grpc.credentials.createInsecure(), {
+  "grpc.max_send_message_length": 64 * 1024 * 1024,
+  "grpc.max_receive_message_length": 64 * 1024 * 1024,
+});
+
+function call({ method, message, bytes, within }) {
+  const { path, requestSerialize, responseDeserialize } = Service.service[method] ?? {
+    path: `/${service}/${method}`,
+    responseDeserialize: (raw) => ({ raw: raw.toString("hex") }),
+  };
+  const serialize = bytes === undefined ? requestSerialize : (raw) => raw;
+  const argument = bytes === undefined ? message : Buffer.from(bytes, "hex");
+  const options = within === undefined ? {} : { deadline: Date.now() + within };
+  return new Promise((resolve) => {
+    client.makeUnaryRequest(path, serialize, responseDeserialize, argument, options, (error, reply) =>
+      resolve(error ? { code: error.code, details: error.details } : { reply }),
+    );
+  });
+}
+
+// Answers come in the order of the calls; calls are made as they come.
+let before = Promise.resolve();
+for await (const line of createInterface({ input: process.stdin })) {
+  const answer = call(JSON.parse(line));
+  before = before.then(async () => console.log(JSON.stringify(await answer)));
+}
+await before;
+client.close();
