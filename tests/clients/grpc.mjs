@@ -2,7 +2,7 @@
 //
 //   node grpc.mjs TARGET PROTO SERVICE
 //   {"method": "Dispatch", "message": {...}}         a message, by the names of the .proto file
-//   {"method": "Dispatch", "bytes": "0a0b..."}       bytes that need not be a message
+//   {"method": "Dispatch", "bytes": "CgsMDQ=="}      bytes that need not be a message
 //   {"reply": {...}}  or  {"code": 13, "details": "..."}
 import { createInterface } from "node:readline";
 import grpc from "@grpc/grpc-js";
@@ -21,10 +21,10 @@ const client = new Service(target, grpc.credentials.createInsecure(), {
 function call({ method, message, bytes, within }) {
   const { path, requestSerialize, responseDeserialize } = Service.service[method] ?? {
     path: `/${service}/${method}`,
-    responseDeserialize: (raw) => ({ raw: raw.toString("hex") }),
+    responseDeserialize: (raw) => ({ raw: raw.toString("base64") }),
   };
   const serialize = bytes === undefined ? requestSerialize : (raw) => raw;
-  const argument = bytes === undefined ? message : Buffer.from(bytes, "hex");
+  const argument = bytes === undefined ? message : Buffer.from(bytes, "base64");
   const options = within === undefined ? {} : { deadline: Date.now() + within };
   return new Promise((resolve) => {
     client.makeUnaryRequest(path, serialize, responseDeserialize, argument, options, (error, reply) =>

@@ -122,6 +122,8 @@ fn pass(mut object: Object, admitted: &Admitted, now: UnixTime) -> Object {
             request.set_headers.insert(name.to_owned(), value);
         }
     }
+    // Nothing is answered in the place of the API; Tyk reads this without looking whether it is there.
+    request.return_overrides.get_or_insert_default().response_code = -1;
     if let Some(swapped) = &admitted.swapped {
         request.set_headers.insert("Authorization".to_owned(), format!("Bearer {}", swapped.text));
     }
