@@ -8,7 +8,9 @@ use super::report::{Wrong, nearest};
 use super::schema;
 use super::tenants::Known;
 use super::values::{client_secret, exact, guid, one_of};
-use crate::domain::client::{Client, ClientCredentials, ExchangeRule, IntrospectPermission};
+use crate::domain::client::{
+    AssertionAudience, Client, ClientCredentials, ExchangeRule, IntrospectPermission,
+};
 use crate::domain::kubernetes::ServiceAccount;
 use crate::protocol::ids::{ClientId, Guid, SecretDigest};
 use crate::protocol::jwk::{KeySet, KeySetError, KeyUse};
@@ -78,6 +80,7 @@ fn client(
     let credentials = ClientCredentials {
         secret: secret(reader, &section, taken),
         keys: section.get("jwks").and_then(|found| keys(reader, &found, KeyUse::Client)),
+        assertion_audience: assertion_audience(reader, &section)?,
         entra_app: entra_app(reader, &section, around.known, taken),
         kubernetes: account(reader, &section, &around.known.clusters, &mut taken.accounts),
     };
@@ -98,6 +101,14 @@ fn client(
         Some(resource)
     });
     Some(Nameless { credentials, introspect, exchange, default_resource })
+}
+
+/// Means something only where there are assertions.
+fn assertion_audience(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<AssertionAudience> {
+    if let (Some(found), None) = (section.get("assertion_audience"), section.get("jwks")) {
+        reader.note(&found.place, Wrong::new("only with `jwks`").hint("remove it"));
+    }
+    reader.value(section, "assertion_audience", one_of)
 }
 
 fn secret(

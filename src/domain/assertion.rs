@@ -1,6 +1,7 @@
 //! Is this signed JWT a client's proof of who it is? (RFC 7523 §3 as updated by RFC 10070)
 
 use super::claims::{self, Round};
+use super::client::AssertionAudience;
 use super::rejection::Rejection;
 use super::validate::CLOCK_SKEW;
 use crate::protocol::ids::ClientId;
@@ -53,7 +54,7 @@ pub fn named_client(unverified: &Object) -> Option<ClientId> {
 /// Applies every rule to a signed assertion of `client`; `issuer` is who we are.
 pub fn check(
     signed: &SignedJwt,
-    client: &ClientId,
+    (client, addressed): (&ClientId, AssertionAudience),
     issuer: &str,
     now: UnixTime,
 ) -> Result<OneTimeId, AssertionError> {
@@ -67,7 +68,13 @@ pub fn check(
             return Err(AssertionError::Client);
         }
     }
-    if claims::audience(claims)? != [issuer] {
+    let audience = claims::audience(claims)?;
+    let [named] = &*audience else {
+        return Err(AssertionError::Audience { expected: issuer.to_owned() });
+    };
+    let endpoint = addressed == AssertionAudience::TokenEndpoint
+        && named.strip_prefix(issuer) == Some("/token");
+    if named != issuer && !endpoint {
         return Err(AssertionError::Audience { expected: issuer.to_owned() });
     }
     let until = lifetime(claims, now)?;

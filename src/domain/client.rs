@@ -61,11 +61,35 @@ pub struct ClientCredentials {
     pub secret: Option<SecretDigest>,
     /// `private_key_jwt`.
     pub keys: Option<KeySet>,
+    /// Whom its assertions must be addressed to.
+    pub assertion_audience: AssertionAudience,
     /// The application id of its own Entra app token, sent as `Authorization: Bearer` or as an
     /// assertion.
     pub entra_app: Option<Guid>,
     /// The Kubernetes service account whose projected token it sends as an assertion.
     pub kubernetes: Option<ServiceAccount>,
+}
+
+/// Whom an assertion must be addressed to.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum AssertionAudience {
+    /// This service, by its issuer identifier alone (RFC 10070 §4).
+    #[default]
+    Issuer,
+    /// The token endpoint too, as RFC 7523 §3 allowed and some gateways insist (ruling D3). An
+    /// assertion that a client sent elsewhere could then be used here, if it has the same key there.
+    TokenEndpoint,
 }
 
 /// What one client may learn by introspection.

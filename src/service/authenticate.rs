@@ -166,7 +166,8 @@ impl Authenticator {
         let key =
             key.ok_or_else(|| invalid("the client has no key of this `kid` or `x5t#S256`"))?;
         let signed = jwt.verify(Arc::clone(key)).map_err(|error| invalid(&error.to_string()))?;
-        let once = assertion::check(&signed, &client.id, &snapshot.issuer, self.clock.now())
+        let whose = (&client.id, client.credentials.assertion_audience);
+        let once = assertion::check(&signed, whose, &snapshot.issuer, self.clock.now())
             .map_err(|error| invalid(&error.to_string()))?;
         if !self.replay.first_use(&client.id, &once.id, once.until).await? {
             return Err(invalid("`jti` was used before"));

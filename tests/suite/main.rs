@@ -23,6 +23,7 @@ mod properties;
 mod reasons;
 mod redis_harness;
 mod replicas;
+mod roads;
 mod signed_answers;
 mod signing_keys;
 mod support;

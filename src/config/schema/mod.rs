@@ -251,6 +251,12 @@ pub static CLIENT: Section = Section {
             "The public keys of its assertions (`private_key_jwt`): RS256, PS256 or ES256.",
         ),
         key(
+            "assertion_audience",
+            "`issuer` or `token_endpoint`",
+            Default("issuer"),
+            "Whom its assertions are addressed to: this service, as RFC 10070 asks; or the token endpoint too, which Tyk's enterprise edition insists on. Only for a key that the client uses nowhere else.",
+        ),
+        key(
             "entra_app",
             "GUID",
             Absent("no Entra token"),

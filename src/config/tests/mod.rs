@@ -46,6 +46,7 @@ clients:
           crv: P-256
           x: f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU
           y: x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0
+    assertion_audience: token_endpoint
   agent:
     entra_app: 1c2d3e4f-2222-3333-4444-555555555555
 mapping:
