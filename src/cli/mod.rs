@@ -77,6 +77,12 @@ struct DevPorts {
     /// Port of the Entra look-alike
     #[arg(long, value_name = "PORT", default_value_t = 8090)]
     tenant_port: u16,
+    /// Port of Tyk's gRPC plugin
+    #[arg(long, value_name = "PORT", default_value_t = 5555)]
+    tyk_port: u16,
+    /// Port of Envoy's external authorization
+    #[arg(long, value_name = "PORT", default_value_t = 5556)]
+    envoy_port: u16,
 }
 
 /// How a command ended well: with yes, or with no.

@@ -7,6 +7,7 @@
 //! It is honest in shape, not in safety: every password and secret here is public.
 
 pub mod apps;
+mod backend;
 mod certificate;
 pub mod cluster;
 pub mod configuration;

@@ -10,13 +10,13 @@ use std::{io, thread};
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
-use actix_web::web::{Data, Query, ServiceConfig, get, post};
+use actix_web::web::{Data, Query, ServiceConfig, get, post, to as to_any};
 use actix_web::{App, HttpResponse, HttpServer};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::tenant::{FakeEntra, OldKey, Options, World};
-use super::{discovery, graph, misbehave, oauth};
+use super::{backend, discovery, graph, misbehave, oauth};
 
 /// A look-alike on a thread of its own; stops when dropped.
 #[derive(Debug)]
@@ -83,7 +83,8 @@ fn routes(to: &mut ServiceConfig) {
         .route("/{tenant}/oauth2/v2.0/token", post().to(oauth::token))
         .route("/v1.0/{kind}/{oid}/getMemberGroups", post().to(graph::member_groups))
         .route("/v1.0/{kind}/{oid}/getMemberObjects", post().to(graph::member_groups))
-        .route("/dev/rotate", post().to(rotate));
+        .route("/dev/rotate", post().to(rotate))
+        .route("/dev/api/{rest:.*}", to_any(backend::echo));
 }
 
 /// The query of `POST /dev/rotate`.

@@ -284,9 +284,24 @@ fn the_documented_cases_hold_for_the_documented_configuration() {
     assert_eq!(ended.status.code(), Some(0), "{}{}", text(&ended.stdout), text(&ended.stderr));
 }
 
+/// Any that are free.
+const NEW_PORTS: [&str; 10] = [
+    "--port",
+    "0",
+    "--admin-port",
+    "0",
+    "--tenant-port",
+    "0",
+    "--tyk-port",
+    "0",
+    "--envoy-port",
+    "0",
+];
+
 #[test]
 fn every_line_that_dev_prints_works_as_printed() {
-    let arguments = ["dev", "--port", "0", "--admin-port", "0", "--tenant-port", "0"];
+    let mut arguments = vec!["dev"];
+    arguments.extend(NEW_PORTS);
     let mut process = Process::start(tessera().args(arguments));
     let mut out = BufReader::new(process.0.stdout.take().unwrap());
     let mut lines: Vec<(String, String)> = Vec::new();
@@ -303,7 +318,7 @@ fn every_line_that_dev_prints_works_as_printed() {
             lines.push((title.clone(), line));
         }
     }
-    assert!(lines.len() >= 23, "{lines:?}");
+    assert!(lines.len() >= 26, "{lines:?}");
     for (title, line) in &lines {
         let ended = Command::new("sh").args(["-c", line]).output().unwrap();
         let answer = text(&ended.stdout);
@@ -327,6 +342,12 @@ fn every_line_that_dev_prints_works_as_printed() {
             r#""rule": "tyk/https://orders.internal""#
         } else if title.contains("and why not?") {
             "scope_unknown"
+        } else if title.contains("what it tells the API") {
+            "x-tessera-principal: 11111111-2222"
+        } else if title.contains("RFC 9728") {
+            r#""resource":"http://127.0.0.1:8000/orders""#
+        } else if title.contains("without a token") {
+            "www-authenticate: Bearer realm=\"orders\""
         } else if title.contains("RFC 8414") {
             "token_endpoint"
         } else if title.contains("order a new") {
@@ -360,10 +381,13 @@ fn help_names_every_command_and_the_exit_codes() {
 fn a_taken_port_is_named_with_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let ended = run(&["dev", "--port", "0", "--admin-port", "0", "--tenant-port", &port]);
-    assert_eq!(ended.status.code(), Some(1));
-    assert!(text(&ended.stderr).contains("--tenant-port"), "{}", text(&ended.stderr));
-    let ended = run(&["dev", "--port", &port, "--admin-port", "0", "--tenant-port", "0"]);
-    assert_eq!(ended.status.code(), Some(1));
-    assert!(text(&ended.stderr).contains("--port"), "{}", text(&ended.stderr));
+    for flag in NEW_PORTS.iter().filter(|word| word.starts_with("--")) {
+        let mut arguments = vec!["dev"];
+        arguments.extend(NEW_PORTS);
+        let at = arguments.iter().position(|word| word == flag).unwrap();
+        arguments[at + 1] = &port;
+        let ended = run(&arguments);
+        assert_eq!(ended.status.code(), Some(1), "{flag}");
+        assert!(text(&ended.stderr).contains(flag), "{flag}: {}", text(&ended.stderr));
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::exchange;
+use super::{exchange, gateways};
+use crate::app::App as Service;
+use crate::config::Endpoint;
 use crate::dev::apps::{App, GATEWAY, INVOICE_AGENT, PORTAL, REPORTING};
 use crate::dev::people::{AGENT_USER, ALICE, BOB, CAROL, DAVE, HOME_TENANT, Person};
 
@@ -16,19 +18,25 @@ const BILLING: &str = "api://billing/.default";
 pub(super) const TOKEN_ONLY: &str = r#"sed 's/.*"access_token":"\([^"]*\)".*/\1/'"#;
 
 /// What a person is told when everything runs.
-pub(super) fn guide(public: SocketAddr, admin: SocketAddr, authority: &str) -> String {
+pub(super) fn guide(app: &Service, authority: &str) -> String {
+    let (public, admin) = (app.public, app.admin);
     let world = World { public, admin, authority };
+    let at = |endpoint: &Option<Endpoint>| {
+        endpoint.as_ref().map_or_else(String::new, ToString::to_string)
+    };
+    let (tyk, envoy) = (at(&app.tyk), at(&app.envoy));
     let mut text = format!(
         "tessera is ready.\n\n  \
          clients       http://{public}    POST /introspect, /token, /revoke; GET /jwks\n  \
          operators     http://{admin}    /readyz, /metrics, /keys; POST /explain, /revocations\n  \
+         gateways      {tyk}, {envoy}    gRPC: Tyk's plugin, Envoy's ext_authz\n  \
          look-alike    {authority}    an Entra tenant with made-up people\n\n\
          Each line can be pasted as it stands, in any order. Ctrl-C stops everything.\n"
     );
     for (title, line) in world.lines() {
         text.extend(["\n# ", title, "\n", &line, "\n"]);
     }
-    for (title, line) in exchange::lines(&world) {
+    for (title, line) in gateways::lines(&world).into_iter().chain(exchange::lines(&world)) {
         text.extend(["\n# ", title, "\n", &line, "\n"]);
     }
     text

@@ -1,6 +1,7 @@
 //! `tessera dev`: the service, an Entra look-alike and a sample configuration in one process.
 
 mod exchange;
+mod gateways;
 mod lines;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -12,7 +13,7 @@ use super::stop::{Signals, runtime};
 use super::{Answer, DevPorts, Failure, output};
 use crate::adapters::clock::SystemClock;
 use crate::app::App;
-use crate::config::{self, Config, PlainSecrets, Report, SystemEnvironment};
+use crate::config::{self, Config, Endpoint, PlainSecrets, Report, SystemEnvironment};
 use crate::dev::server::Running;
 use crate::dev::tenant::{FakeEntra, KeySupply, Options};
 use crate::ports::Clock;
@@ -35,6 +36,8 @@ pub(super) fn run(ports: DevPorts) -> Result<Answer, Failure> {
     let mut config = sample(tenant_port)?;
     config.listen.public = local(ports.port);
     config.listen.admin = local(ports.admin_port);
+    config.listen.tyk = Some(Endpoint::Tcp(local(ports.tyk_port)));
+    config.listen.envoy = Some(Endpoint::Tcp(local(ports.envoy_port)));
     logs::start(config.log).map_err(anyhow::Error::from)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let options = Options { clock: Arc::clone(&clock), keys: KeySupply::Fresh };
@@ -47,11 +50,9 @@ fn run_service(config: &Config, clock: Arc<dyn Clock>, tenant: &Running) -> anyh
     runtime()?.block_on(async {
         let signals = Signals::listen()?;
         let app = App::bind(config, clock).map_err(|error| {
-            anyhow!(
-                "{error}; choose another with --port or --admin-port (see `tessera dev --help`)"
-            )
+            anyhow!("{error}; choose another with --port, --admin-port, --tyk-port or --envoy-port")
         })?;
-        output::say(lines::guide(app.public, app.admin, tenant.authority()));
+        output::say(lines::guide(&app, tenant.authority()));
         app.run(signals.first()).await.context("a listener broke")
     })
 }
