@@ -28,6 +28,7 @@ use crate::service::introspect::{self, Introspector};
 use crate::service::revoke::Revoker;
 use crate::service::shared_answers::Answers;
 use crate::service::snapshot::Snapshot;
+use crate::service::swap_cache::SwapCache;
 use crate::service::tokens::{Own, Tokens};
 use crate::service::verdict_cache::VerdictCache;
 use crate::service::verify::Verifier;
@@ -158,8 +159,10 @@ impl Parts {
             random: Arc::new(SystemRandom::default()),
             clock: Arc::clone(&clock),
         }));
+        let swaps =
+            SwapCache::new(Arc::clone(&tokens), Arc::clone(&own.revocations), Arc::clone(&clock));
+        let gate = Arc::new(Gate::new(Arc::clone(&introspector), Arc::clone(&exchanger), swaps));
         let revoker = Arc::new(Revoker::new(Arc::clone(&tokens), own, Arc::clone(&clock)));
-        let gate = Arc::new(Gate::new(Arc::clone(&introspector), Arc::clone(&exchanger)));
         let doors = Doors::new(&snapshot, &gate, &clock, &metrics);
         let public = Public {
             snapshot: Arc::clone(&snapshot),

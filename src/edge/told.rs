@@ -73,9 +73,9 @@ pub(super) fn decided(
     match decided {
         Ok(Admitted { verdict, swapped, .. }) => {
             metrics.answered(answered(verdict));
-            if let Some(swapped) = swapped {
+            if let Some(new) = swapped.as_ref().and_then(|swapped| swapped.issued.as_ref()) {
                 metrics.exchanged(None);
-                issued(snapshot, swapped);
+                issued(snapshot, new);
             }
         }
         // Why a token is not good was told when that was decided.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::exchange::{self, Exchanger, Issued};
 use super::introspect::{Introspector, Verdict};
 use super::snapshot::{Caller, Snapshot};
+use super::swap_cache::SwapCache;
 use crate::domain::admission::{Bar, Visitor, admit};
 use crate::domain::api::{Api, Guard, Swap};
 use crate::domain::denial::{Denial, DenialReason};
@@ -20,6 +21,7 @@ use crate::protocol::token_type::TokenType;
 pub struct Gate {
     introspector: Arc<Introspector>,
     exchanger: Arc<Exchanger>,
+    swaps: SwapCache,
 }
 
 /// An API whose gateway has been recognised.
@@ -48,9 +50,24 @@ pub struct Admitted {
     /// Who comes.
     pub visitor: Visitor,
     /// The token that takes the place of theirs, if the API wants that.
-    pub swapped: Option<Issued>,
+    pub swapped: Option<Swapped>,
     /// How the decision about the token came about.
     pub verdict: Verdict,
+}
+
+/// A token in the place of another.
+pub struct Swapped {
+    /// The token.
+    pub text: Arc<str>,
+    /// What it says, if it was issued just now; otherwise it was handed out before.
+    pub issued: Option<Issued>,
+}
+
+/// Never shows the token.
+impl std::fmt::Debug for Swapped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Swapped").field("issued", &self.issued).finish_non_exhaustive()
+    }
 }
 
 /// Why a request may not pass.
@@ -163,8 +180,12 @@ impl Refused {
 
 impl Gate {
     /// A gate that decides as introspection does, and swaps as the token endpoint does.
-    pub const fn new(introspector: Arc<Introspector>, exchanger: Arc<Exchanger>) -> Self {
-        Self { introspector, exchanger }
+    pub const fn new(
+        introspector: Arc<Introspector>,
+        exchanger: Arc<Exchanger>,
+        swaps: SwapCache,
+    ) -> Self {
+        Self { introspector, exchanger, swaps }
     }
 
     /// The API called `name`, asked about by a gateway that shows `secret`.
@@ -234,7 +255,10 @@ impl Gate {
         caller: &Arc<Caller>,
         token: &str,
         swap: &Swap,
-    ) -> Result<Issued, Refused> {
+    ) -> Result<Swapped, Refused> {
+        if let Some(text) = self.swaps.get(caller, token, swap) {
+            return Ok(Swapped { text, issued: None });
+        }
         let scopes = swap.scopes.iter().map(String::as_str).collect();
         let request = Request {
             subject: Declared { token, kind: TokenType::AccessToken },
@@ -244,10 +268,12 @@ impl Gate {
             requested: Requested::AccessToken,
         };
         let issued = self.exchanger.exchange(snapshot, caller, &request).await;
-        issued.map_err(|refused| match refused {
+        let issued = issued.map_err(|refused| match refused {
             exchange::Refused::Denied(denial) => Refused::NotSwapped(denial),
             exchange::Refused::Unavailable(unavailable) => Refused::Unavailable(unavailable),
-        })
+        })?;
+        let text = self.swaps.keep(snapshot, (caller, token, swap), &issued).await;
+        Ok(Swapped { text, issued: Some(issued) })
     }
 }
 

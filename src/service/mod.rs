@@ -13,6 +13,7 @@ pub mod shared_answers;
 pub mod snapshot;
 pub mod standing;
 mod subject_cache;
+pub mod swap_cache;
 pub mod tokens;
 pub mod verdict_cache;
 pub mod verify;

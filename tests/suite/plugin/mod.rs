@@ -4,6 +4,7 @@ mod bad_input;
 mod lifecycle;
 mod refusals;
 mod sessions;
+mod swaps;
 
 use serde_json::{Value, json};
 

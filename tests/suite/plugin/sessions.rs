@@ -101,9 +101,6 @@ fn one_call_decides_and_swaps_the_token() {
     assert_eq!((&told["aud"], &told["scope"]), (&json!(ORDERS_API), &json!("orders.read")));
     assert_eq!(told["act"]["sub"], TYK.0, "who acts is told to the API");
     assert_eq!(told["principal"], ALICE_PRINCIPAL);
-    assert!(!reply.to_string().contains(&format!("\"Bearer {token}\",\"x-")), "{reply}");
-    let twice = tyk.dispatch("swapped", &token);
-    assert_passed(&twice);
 }
 
 #[test]
