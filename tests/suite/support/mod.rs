@@ -2,6 +2,7 @@
 
 pub(crate) mod grpc;
 mod http;
+pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 

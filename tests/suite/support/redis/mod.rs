@@ -8,29 +8,14 @@ mod server;
 mod tls;
 
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
+pub(crate) use super::process::wait_until;
 pub(crate) use cluster::Cluster;
 pub(crate) use resp::{Connection, Reply};
 pub(crate) use sentinel::Sentinels;
 pub(crate) use server::RedisServer;
 
-/// Elections may have to be repeated, and are slow beside other tests.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// Between two looks.
-const BREATH: Duration = Duration::from_millis(10);
-
-/// As [`super::eventually`], with a breath between two looks: the processes that are looked at need
-/// the processor, and Sentinels mistrust themselves when they come too late.
-#[track_caller]
-pub(crate) fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !happened() {
-        assert!(begun.elapsed() < PATIENCE, "{what} did not happen");
-        thread::sleep(BREATH);
-    }
-}
+use super::process::missing;
 
 /// Runs a tool of Redis or OpenSSL to its end, which must be a good one.
 #[track_caller]
@@ -41,9 +26,4 @@ fn run(command: &mut Command) {
     let (said, wrong) =
         (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     assert!(ended.status.success(), "{program}: {said}{wrong}");
-}
-
-/// What to tell whoever has not installed `program`.
-fn missing(program: &str) -> String {
-    format!("{program} is missing: run `make test`, which installs it")
 }
