@@ -15,7 +15,7 @@ run: tools
 test: test-tools clients lint unit docs
 
 # A compiler for C (the cryptography is written in it), curl for the pasted lines, and Rust, whose
-# exact toolchain comes from rust-toolchain.toml; for the tests, Node.js and Redis too.
+# exact toolchain comes from rust-toolchain.toml; for the tests, Node.js, Redis and some gateways too.
 tools:
 	@sh .ci/tools
 

@@ -11,6 +11,7 @@ mod client_authentication;
 mod configuration;
 mod exchange;
 mod ext_authz;
+mod gateways;
 mod http_layer;
 mod introspection;
 mod kinds_of_token;
