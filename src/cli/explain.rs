@@ -18,7 +18,7 @@ use crate::domain::issued::OPAQUE_PREFIX;
 use crate::ports::Clock;
 use crate::protocol::json::Json;
 use crate::protocol::jws::UnverifiedJwt;
-use crate::service::explain::{Explanation, Misfire, RuleTried, explain};
+use crate::service::explain::{ApiTried, Explanation, Misfire, RuleTried, explain};
 use crate::service::snapshot::{Caller, Snapshot};
 use crate::service::tokens::Tokens;
 
@@ -141,6 +141,10 @@ fn readable(story: &Explanation) -> String {
         push(&mut text, format_args!("\nmapping rules"));
         story.rules.iter().for_each(|rule| push_rule(&mut text, rule));
     }
+    if !story.apis.is_empty() {
+        push(&mut text, format_args!("\nAPIs behind this gateway"));
+        story.apis.iter().for_each(|api| push_api(&mut text, api));
+    }
     push(&mut text, format_args!("\nanswer\n{:#}", story.answer));
     text
 }
@@ -174,6 +178,17 @@ fn push_rule(text: &mut String, rule: &RuleTried) {
             text,
             format_args!("  {:<12}   {condition}: wants one of {wanted}; found: {found}", ""),
         );
+    }
+}
+
+fn push_api(text: &mut String, api: &ApiTried) {
+    let outcome = if api.admitted { "admitted" } else { "refused" };
+    push(text, format_args!("  {outcome:<12} {}", api.api));
+    if let (Some(bar), Some(expected), Some(found)) = (api.barred_by, &api.expected, &api.found) {
+        push(text, format_args!("  {:<12}   {bar}: wants {expected}; found: {found}", ""));
+    }
+    if let Some(resource) = api.swapped_for.as_ref().filter(|_| api.admitted) {
+        push(text, format_args!("  {:<12}   its token is swapped for one of {resource}", ""));
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::api::{Api, PolicyNeed};
+use super::rejection::safe;
 use crate::protocol::time::UnixTime;
 
 /// Who comes: our own answer about the token, as far as gateways use it.
@@ -65,7 +66,8 @@ fn audience<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D:
 }
 
 /// Why a good token is not good at an API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Bar {
     /// It is addressed to another one.
     Audience,
@@ -75,16 +77,43 @@ pub enum Bar {
     Scope,
 }
 
+impl Bar {
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// The same, with what would have been good; for the operator only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Barred {
+    /// Why.
+    pub bar: Bar,
+    /// What would have been good.
+    pub expected: String,
+    /// What was found, escaped.
+    pub found: String,
+}
+
+impl Barred {
+    fn new(bar: Bar, expected: &str, found: &str) -> Self {
+        Self { bar, expected: expected.to_owned(), found: safe(found) }
+    }
+}
+
 /// Whether `visitor` may go on to `api`.
-pub fn admit(visitor: &Visitor, api: &Api) -> Result<(), Bar> {
+pub fn admit(visitor: &Visitor, api: &Api) -> Result<(), Barred> {
     if !api.accepts(&visitor.aud) {
-        return Err(Bar::Audience);
+        let expected = format!("one of {}", api.audiences.join(", "));
+        return Err(Barred::new(Bar::Audience, &expected, &visitor.aud.join(", ")));
     }
     if !visitor.has(&api.scopes) {
-        return Err(Bar::Scope);
+        return Err(Barred::new(Bar::Scope, &api.scopes.join(" "), &visitor.scope));
     }
     match api.policies {
-        PolicyNeed::Required if visitor.policies.is_empty() => Err(Bar::Policy),
+        PolicyNeed::Required if visitor.policies.is_empty() => {
+            Err(Barred::new(Bar::Policy, "a mapping rule that grants a policy", "none"))
+        }
         PolicyNeed::Optional | PolicyNeed::Required => Ok(()),
     }
 }
@@ -107,6 +136,10 @@ mod tests {
         }
     }
 
+    fn bar(visitor: &Visitor, api: &Api) -> Option<Bar> {
+        admit(visitor, api).err().map(|barred| barred.bar)
+    }
+
     fn visitor() -> Visitor {
         let answer = br#"{"active":true,"sub":"s","aud":["api://other","api://orders"],
             "client_id":"c","scope":"orders.write x orders.read","exp":100,"roles":[],
@@ -123,14 +156,19 @@ mod tests {
     #[test]
     fn whatever_is_missing_bars_the_way() {
         let elsewhere = Visitor { aud: vec!["api://orders/".to_owned()], ..visitor() };
-        assert_eq!(admit(&elsewhere, &api()), Err(Bar::Audience));
+        assert_eq!(bar(&elsewhere, &api()), Some(Bar::Audience));
         for scope in ["", "orders.read", "orders.readorders.write", "orders.write.all orders.read"]
         {
             let small = Visitor { scope: scope.to_owned(), ..visitor() };
-            assert_eq!(admit(&small, &api()), Err(Bar::Scope), "{scope}");
+            assert_eq!(bar(&small, &api()), Some(Bar::Scope), "{scope}");
         }
         let unmapped = Visitor { policies: Vec::new(), ..visitor() };
-        assert_eq!(admit(&unmapped, &api()), Err(Bar::Policy));
+        assert_eq!(bar(&unmapped, &api()), Some(Bar::Policy));
+        let told = admit(&visitor(), &Api { scopes: vec!["z".to_owned()], ..api() }).unwrap_err();
+        assert_eq!(
+            (told.expected.as_str(), told.found.as_str()),
+            ("z", "orders.write x orders.read")
+        );
         let easy = Api { policies: PolicyNeed::Optional, ..api() };
         assert_eq!(admit(&unmapped, &easy), Ok(()));
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::admission::Barred;
 use crate::domain::api::Api;
 use crate::domain::denial::Denial;
 use crate::domain::rejection::Reason;
@@ -87,9 +88,14 @@ pub(super) fn decided(
         Err(Refused::Unread(error)) => {
             tracing::debug!(api = api.name, gateway = gateway.as_str(), %error, "request refused");
         }
-        Err(Refused::Barred(_)) => {
-            tracing::info!(api = api.name, gateway = gateway.as_str(), outcome, "request refused");
-        }
+        Err(Refused::Barred(Barred { expected, found, .. })) => tracing::info!(
+            api = api.name,
+            gateway = gateway.as_str(),
+            reason = outcome,
+            expected,
+            found,
+            "request refused"
+        ),
         Err(Refused::Unavailable(outage)) => {
             let dependency: &str = outage.dependency.into();
             tracing::warn!(

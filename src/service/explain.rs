@@ -7,6 +7,8 @@ use super::introspect::known_groups;
 use super::snapshot::{Caller, Snapshot};
 use super::tokens::{Token, Tokens};
 use super::verify::{Audiences, Refusal};
+use crate::domain::admission::{Visitor, admit};
+use crate::domain::api::Api;
 use crate::domain::identity::{Context, facts, permitted};
 use crate::domain::mapping::Miss;
 use crate::domain::rejection::{Rejection, Step};
@@ -26,6 +28,9 @@ pub struct Explanation {
     pub steps: Vec<StepTaken>,
     /// Every mapping rule; empty when the token was refused.
     pub rules: Vec<RuleTried>,
+    /// Every API that the client is the gateway of; empty when the token was refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub apis: Vec<ApiTried>,
     /// What the client is told.
     pub answer: serde_json::Value,
 }
@@ -73,6 +78,27 @@ pub struct RuleTried {
     pub missed: Vec<Miss>,
 }
 
+/// How the token would fare at one API.
+#[derive(Debug, Serialize)]
+pub struct ApiTried {
+    /// Its name.
+    pub api: String,
+    /// Whether a request may go on to it.
+    pub admitted: bool,
+    /// What bars the way: `audience`, `scope` or `policy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub barred_by: Option<&'static str>,
+    /// What would have been good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What was found, escaped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    /// The resource for which the token would be swapped; a rehearsed exchange tells how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swapped_for: Option<String>,
+}
+
 /// Explains `token` as `caller` would see it. Unavailable when the keys cannot be had.
 pub async fn explain(
     tokens: &Tokens,
@@ -96,7 +122,7 @@ pub async fn explain(
         Token::Issued { token, .. } => {
             let principal = token.principal.to_string();
             let answer = token.answer(&snapshot.issuer, &principal, audience);
-            return Ok(active(caller, serde_json::json!(answer), Vec::new()));
+            return Ok(active((snapshot, caller), serde_json::json!(answer), Vec::new()));
         }
     };
     let known = known_groups(directory, valid, clock.now()).await;
@@ -109,18 +135,39 @@ pub async fn explain(
     });
     Ok(match answer {
         Err(rejection) => refused(caller, &rejection),
-        Ok(answer) => active(caller, answer, tried.collect()),
+        Ok(answer) => active((snapshot, caller), answer, tried.collect()),
     })
 }
 
-fn active(caller: &Caller, answer: serde_json::Value, rules: Vec<RuleTried>) -> Explanation {
+fn active(
+    (snapshot, caller): (&Snapshot, &Caller),
+    answer: serde_json::Value,
+    rules: Vec<RuleTried>,
+) -> Explanation {
+    let visitor = serde_json::from_value(answer.clone()).ok();
+    let apis = snapshot.apis_of(&caller.client.id);
+    let apis = visitor.map(|visitor| apis.into_iter().map(|api| tried(&visitor, api)).collect());
     Explanation {
         active: true,
         client: caller.client.id.to_string(),
         steps: steps(None),
         refused: None,
         rules,
+        apis: apis.unwrap_or_default(),
         answer,
+    }
+}
+
+/// Whether `visitor` may go on to `api`.
+fn tried(visitor: &Visitor, api: &Api) -> ApiTried {
+    let barred = admit(visitor, api).err();
+    ApiTried {
+        api: api.name.clone(),
+        admitted: barred.is_none(),
+        barred_by: barred.as_ref().map(|barred| barred.bar.as_str()),
+        swapped_for: api.exchange.as_ref().map(|swap| swap.resource.clone()),
+        expected: barred.as_ref().map(|barred| barred.expected.clone()),
+        found: barred.map(|barred| barred.found),
     }
 }
 
@@ -138,6 +185,7 @@ fn refused(caller: &Caller, rejection: &Rejection) -> Explanation {
             remedy: rejection.reason.remedy(),
         }),
         rules: Vec::new(),
+        apis: Vec::new(),
         answer: serde_json::json!({ "active": false }),
     }
 }

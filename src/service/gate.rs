@@ -7,7 +7,7 @@ use super::exchange::{self, Exchanger, Issued};
 use super::introspect::{Introspector, Verdict};
 use super::snapshot::{Caller, Snapshot};
 use super::swap_cache::SwapCache;
-use crate::domain::admission::{Bar, Visitor, admit};
+use crate::domain::admission::{Bar, Barred, Visitor, admit};
 use crate::domain::api::{Api, Guard, Swap};
 use crate::domain::denial::{Denial, DenialReason};
 use crate::domain::rejection::Reason;
@@ -78,7 +78,7 @@ pub enum Refused {
     /// The token is not good, or not good for this gateway.
     Inactive(Verdict, Reason),
     /// The token is good, but not for this.
-    Barred(Bar),
+    Barred(Barred),
     /// It cannot be swapped.
     NotSwapped(Box<Denial>),
     /// It cannot be known.
@@ -99,14 +99,12 @@ impl From<Unavailable> for Refused {
 
 impl Refused {
     /// The name of the outcome, for metrics and logs.
-    pub const fn as_str(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Unread(BearerError::Missing) => "token_missing",
             Self::Unread(BearerError::Malformed(_)) => "token_malformed",
             Self::Inactive(..) => "token_inactive",
-            Self::Barred(Bar::Audience) => "audience",
-            Self::Barred(Bar::Policy) => "policy",
-            Self::Barred(Bar::Scope) => "scope",
+            Self::Barred(barred) => barred.bar.as_str(),
             Self::NotSwapped(_) => "exchange",
             Self::Unavailable(_) => "unavailable",
         }
@@ -118,10 +116,10 @@ impl Refused {
             Self::Unread(BearerError::Malformed(_)) => 400,
             Self::Unread(BearerError::Missing)
             | Self::Inactive(..)
-            | Self::Barred(Bar::Audience) => 401,
+            | Self::Barred(Barred { bar: Bar::Audience, .. }) => 401,
             // The token ended in the very moment between the two decisions.
             Self::NotSwapped(denial) if denial.reason == DenialReason::SubjectRejected => 401,
-            Self::NotSwapped(_) | Self::Barred(Bar::Policy | Bar::Scope) => 403,
+            Self::NotSwapped(_) | Self::Barred(Barred { bar: Bar::Policy | Bar::Scope, .. }) => 403,
             Self::Unavailable(_) => 503,
         }
     }
@@ -131,8 +129,10 @@ impl Refused {
         match (self, self.status()) {
             (Self::Unread(BearerError::Missing), _) => "a bearer token is required",
             (Self::Unread(BearerError::Malformed(_)), _) => "send exactly one bearer token",
-            (Self::Barred(Bar::Scope), _) => "the token lacks a scope that is needed here",
-            (Self::Barred(Bar::Policy), _) => "the token gives no access here",
+            (Self::Barred(Barred { bar: Bar::Scope, .. }), _) => {
+                "the token lacks a scope that is needed here"
+            }
+            (Self::Barred(Barred { bar: Bar::Policy, .. }), _) => "the token gives no access here",
             (Self::Unavailable(_), _) => "the token cannot be checked at the moment",
             (_, 401) => "the token is not valid here",
             _ => "the token cannot be used here",
@@ -153,7 +153,9 @@ impl Refused {
     fn challenge_code(&self) -> Option<BearerCode> {
         match (self, self.status()) {
             (Self::Unread(BearerError::Missing), _) => None,
-            (Self::Barred(Bar::Scope), _) => Some(BearerCode::InsufficientScope),
+            (Self::Barred(Barred { bar: Bar::Scope, .. }), _) => {
+                Some(BearerCode::InsufficientScope)
+            }
             (_, 400) => Some(BearerCode::InvalidRequest),
             (_, 401) => Some(BearerCode::InvalidToken),
             _ => None,

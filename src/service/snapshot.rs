@@ -99,6 +99,14 @@ impl Snapshot {
         self.apis.get(name)
     }
 
+    /// The APIs that `client` is the gateway of, by name.
+    pub fn apis_of(&self, client: &ClientId) -> Vec<&Api> {
+        let mut apis: Vec<&Api> =
+            self.apis.values().map(|api| &**api).filter(|api| api.client == *client).collect();
+        apis.sort_by(|one, other| one.name.cmp(&other.name));
+        apis
+    }
+
     /// The API that clients know as the protected resource `id`, if that is one.
     pub fn api_of_resource(&self, id: &str) -> Option<&Arc<Api>> {
         let is = |api: &&Arc<Api>| api.resource.as_ref().is_some_and(|resource| resource.id == id);

@@ -59,6 +59,13 @@ fn the_page_has_every_section_with_exactly_its_keys() {
     assert_eq!(headings, SECTIONS.len(), "a heading for each section and no other");
 }
 
+/// Asserts that a file of this text would be taken.
+#[track_caller]
+pub(crate) fn assert_good(text: &str) {
+    let loaded = load(text, "example", &Anything, PlainSecrets::Refused);
+    assert!(loaded.is_ok(), "{}\n{text}", loaded.unwrap_err());
+}
+
 #[test]
 fn every_example_on_the_page_is_a_good_file() {
     let examples: Vec<_> = PAGE
@@ -68,8 +75,7 @@ fn every_example_on_the_page_is_a_good_file() {
         .collect();
     assert!(!examples.is_empty());
     for example in examples {
-        let loaded = load(example, "example", &Anything, PlainSecrets::Refused);
-        assert!(loaded.is_ok(), "{}\n{example}", loaded.unwrap_err());
+        assert_good(example);
     }
 }
 

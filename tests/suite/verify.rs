@@ -175,3 +175,48 @@ fn the_service_names_the_resources_that_take_its_tokens() {
     let none = Request::get(document).send(World::start().public).json();
     assert_eq!(none.get("protected_resources"), None, "PRM-03");
 }
+
+#[test]
+fn the_operator_is_told_which_apis_a_token_opens_and_what_bars_the_others() {
+    let world = World::start();
+    let story = world.explain(&world.sign(&world.alice_v1()));
+    let told = |name: &str| {
+        let apis = story["apis"].as_array().unwrap();
+        apis.iter().find(|api| api["api"] == name).unwrap().clone()
+    };
+    assert_eq!(told("open")["admitted"], true);
+    let orders = told("orders");
+    assert_eq!((&orders["admitted"], &orders["barred_by"]), (&false.into(), &"audience".into()));
+    assert_eq!(orders["found"], tessera::dev::apps::BILLING.uri);
+    let story = world.explain(&world.sign(&world.alice().claim("scp", "orders.write")));
+    let orders = &story["apis"].as_array().unwrap()[1];
+    assert_eq!((&orders["api"], &orders["barred_by"]), (&"orders".into(), &"scope".into()));
+    assert_eq!(orders["expected"], "orders.read");
+    assert_eq!(story["apis"][2]["swapped_for"], ORDERS_API);
+}
+
+/// The page for people is held against what is done.
+const PAGE: &str = include_str!("../../docs/gateways.md");
+
+#[test]
+fn the_page_lists_the_headers_and_its_example_is_good() {
+    let named: Vec<_> = PAGE
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `X-Tessera-"))
+        .flat_map(|line| line.split(" | ").next().unwrap().split("`, `"))
+        .map(|name| {
+            format!(
+                "x-tessera-{}",
+                name.trim_matches('`').to_ascii_lowercase().replace("x-tessera-", "")
+            )
+        })
+        .collect();
+    assert_eq!(named, HEADERS);
+    let example = PAGE.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let whole = include_str!("../../docs/configuration.md");
+    let whole = whole.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let (before, rest) = whole.split_once("apis:").unwrap();
+    let (_, after) = rest.split_once("\nmapping:").unwrap();
+    let text = format!("{before}{example}\nmapping:{after}");
+    crate::configuration::assert_good(&text);
+}
