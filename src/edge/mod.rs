@@ -5,6 +5,7 @@ pub mod admin;
 mod answer;
 mod body;
 mod caller;
+mod decide;
 pub mod grpc;
 mod identity;
 mod introspect;

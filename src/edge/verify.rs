@@ -15,6 +15,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use tracing::Instrument as _;
 
+use super::decide::decide;
 use super::problem::Problem;
 use super::public::Public;
 use super::{answer, caller, identity, request_id, told};
@@ -33,7 +34,8 @@ pub(super) async fn verify(request: HttpRequest, public: Data<Public>) -> HttpRe
     let snapshot = public.snapshot.load_full();
     let response = match entrance(&request, &public, &snapshot).await {
         Ok(entrance) => {
-            let deciding = public.gate.decide(&snapshot, &entrance, token(&request), None);
+            let asked = (&*snapshot, &entrance);
+            let deciding = decide(&public.gate, asked, token(&request), None);
             let span = request_id::span(&request);
             let decided = deciding.instrument(span.clone()).await;
             let about = (Gateway::Verify, &*entrance.api);

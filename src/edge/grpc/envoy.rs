@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Doors;
+use crate::edge::decide::decide;
 use crate::edge::identity;
 use crate::protocol::bearer::{self, BearerError};
 use crate::protocol::ext_authz::{
@@ -38,7 +39,7 @@ pub(super) async fn check(doors: &Doors, check: &CheckRequest) -> CheckResponse 
         Err(Shut::NoSuchApi) => return misused(doors, Misuse::NoSuchApi),
         Err(Shut::Unproved) => return misused(doors, Misuse::Unproved),
     };
-    let decided = doors.gate.decide(&snapshot, &entrance, token(request), None).await;
+    let decided = decide(&doors.gate, (&snapshot, &entrance), token(request), None).await;
     doors.record((Gateway::Envoy, &entrance), &decided, &snapshot, started.elapsed());
     match decided {
         Ok(admitted) => pass(&admitted),

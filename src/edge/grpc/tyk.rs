@@ -13,6 +13,7 @@ use super::Doors;
 use crate::domain::admission::Visitor;
 use crate::domain::api::Swap;
 use crate::domain::rejection::safe;
+use crate::edge::decide::decide;
 use crate::edge::identity;
 use crate::protocol::bearer::{self, BearerError};
 use crate::protocol::coprocess::{
@@ -67,7 +68,7 @@ pub(super) async fn dispatch(doors: &Doors, object: Object) -> Object {
     };
     let swap = asked.exchange.map(|AskedSwap { resource, scopes }| Swap { resource, scopes });
     let token = token(object.request.as_ref());
-    let decided = doors.gate.decide(&snapshot, &entrance, token, swap.as_ref()).await;
+    let decided = decide(&doors.gate, (&snapshot, &entrance), token, swap.as_ref()).await;
     doors.record((Gateway::Tyk, &entrance), &decided, &snapshot, started.elapsed());
     match decided {
         Ok(admitted) => pass(object, &admitted, doors.clock.now()),

@@ -117,6 +117,18 @@ fn what_expires_is_refused_from_that_second_on() {
 }
 
 #[test]
+fn a_decision_that_comes_too_late_is_a_refusal_that_tyk_understands() {
+    let world = World::start();
+    world.entra.set_fault(Surface::Keys, Fault::Hang);
+    world.clock.advance(Seconds::hours(25));
+    let mut tyk = Tyk::beside(world);
+    let token = tyk.world.sign(&tyk.world.alice());
+    let reply = tyk.dispatch("orders", &token);
+    tyk.world.entra.heal();
+    assert_refused(&reply, 503);
+}
+
+#[test]
 fn what_cannot_be_known_is_neither_yes_nor_no() {
     let world = World::start();
     world.entra.set_fault(Surface::Keys, Fault::Status(500));
