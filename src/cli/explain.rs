@@ -60,7 +60,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     let config = match &arguments.config {
         Some(path) if !arguments.dev => load::config(path)?,
-        _ => dev::sample(arguments.tenant_port)?,
+        _ => dev::sample(arguments.tenant_port, 0)?,
     };
     let snapshot = Snapshot::of(&config);
     let caller = caller(&snapshot, arguments.client.as_deref())?;

@@ -1,7 +1,12 @@
 //! RFC 8414: what clients find out by themselves (META-01…META-04).
 
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::Command;
+
 use serde_json::json;
 
+use crate::cli::Folder;
+use crate::support::process::{Running, free_port, wait_until};
 use crate::support::{ISSUER, Request, World};
 
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
@@ -60,4 +65,19 @@ fn meta_03_it_says_what_there_is_and_that_is_there() {
             &document[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")];
         assert_eq!(*algorithms, json!(["RS256", "PS256", "ES256"]));
     }
+}
+
+#[test]
+fn meta_02_dev_is_its_own_issuer_at_any_port() {
+    let (folder, port) = (Folder::new("dev-issuer"), free_port());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+    command.args(["dev", "--port", &port.to_string()]);
+    for other in ["--admin-port", "--tenant-port", "--tyk-port", "--envoy-port"] {
+        command.args([other, "0"]);
+    }
+    let _dev = Running::start(&mut command, &folder);
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    wait_until("tessera dev", || TcpStream::connect(address).is_ok());
+    let document = Request::get(OAUTH).send(address).json();
+    assert_eq!(document["issuer"], format!("http://{address}"), "META-02");
 }

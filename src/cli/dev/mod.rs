@@ -23,17 +23,24 @@ use crate::telemetry::logs;
 const SAMPLE: &str = include_str!("tessera.yaml");
 /// The look-alike's address in the sample.
 const SAMPLE_AUTHORITY: &str = "http://127.0.0.1:8090";
+/// The service's address in the sample, by which it is known as an issuer.
+const SAMPLE_ISSUER: &str = "http://127.0.0.1:8080";
 
-/// The sample configuration for a look-alike at `tenant_port`.
-pub(super) fn sample(tenant_port: u16) -> Result<Config, Report> {
-    let text = SAMPLE.replace(SAMPLE_AUTHORITY, &format!("http://127.0.0.1:{tenant_port}"));
+/// The sample configuration for a look-alike at `tenant_port`, and a service at `port`. Clients
+/// compare the issuer with where they found it (RFC 8414 §3.3); port 0 is not known before it is
+/// taken, so the issuer stays what it is.
+pub(super) fn sample(tenant_port: u16, port: u16) -> Result<Config, Report> {
+    let issuer = if port == 0 { SAMPLE_ISSUER } else { &*format!("http://127.0.0.1:{port}") };
+    let text = SAMPLE
+        .replace(SAMPLE_AUTHORITY, &format!("http://127.0.0.1:{tenant_port}"))
+        .replace(SAMPLE_ISSUER, issuer);
     config::load(&text, "the sample configuration", &SystemEnvironment, PlainSecrets::Allowed)
 }
 
 pub(super) fn run(ports: DevPorts) -> Result<Answer, Failure> {
     let tenant = listen(ports.tenant_port)?;
     let tenant_port = tenant.local_addr().context("the look-alike has no address")?.port();
-    let mut config = sample(tenant_port)?;
+    let mut config = sample(tenant_port, ports.port)?;
     config.listen.public = local(ports.port);
     config.listen.admin = local(ports.admin_port);
     config.listen.tyk = Some(Endpoint::Tcp(local(ports.tyk_port)));
