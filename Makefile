@@ -15,16 +15,20 @@ run: tools
 test: test-tools clients lint unit docs
 
 # A compiler for C (the cryptography is written in it), curl for the pasted lines, and Rust, whose
-# exact toolchain comes from rust-toolchain.toml; for the tests, Node.js, Redis and some gateways too.
+# exact toolchain comes from rust-toolchain.toml; for the tests, Node.js, Python, Redis and some
+# gateways too.
 tools:
 	@sh .ci/tools
 
 test-tools:
 	@sh .ci/tools test
 
-# Strict OAuth libraries of others, which the tests run against the service.
+# Strict OAuth libraries of others, and the example agent in TypeScript: the tests run both against
+# the service.
 clients:
 	npm ci --no-audit --no-fund --ignore-scripts --prefix tests/clients
+	npm ci --no-audit --no-fund --ignore-scripts --prefix examples/agents/typescript
+	npm run build --prefix examples/agents/typescript
 
 lint:
 	$(CARGO) fmt --check

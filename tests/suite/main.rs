@@ -3,6 +3,7 @@
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, clippy::string_slice, reason = "a test may panic")]
 
+mod agents;
 mod architecture;
 mod attacks;
 mod cache;

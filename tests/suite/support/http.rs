@@ -182,6 +182,11 @@ impl Answer {
         all.first().copied()
     }
 
+    /// All headers, with their names in lower case.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The names of all headers, sorted: the server keeps them in no order.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = self.headers.iter().map(|(name, _)| name.clone()).collect();

@@ -5,6 +5,7 @@ mod http;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
+pub(crate) mod server;
 pub(crate) mod upstream;
 
 use std::cell::RefCell;
