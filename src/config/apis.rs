@@ -18,8 +18,8 @@ pub(super) struct Beside<'b> {
     pub(super) around: &'b Surroundings<'b>,
     /// Those that were read without a problem.
     pub(super) clients: &'b [Client],
-    /// The issuers of all tenants.
-    pub(super) issuers: &'b [String],
+    /// This service, and the issuers of all tenants.
+    pub(super) issuers: (Option<&'b str>, &'b [String]),
 }
 
 /// Reads all APIs; those with a problem are left out.
@@ -58,8 +58,8 @@ fn api(reader: &mut Reader<'_>, name: &str, found: &Found<'_>, beside: &Beside<'
     let policies = reader.value(&section, "policies", one_of);
     let guard = guard(reader, &section, client);
     let exchange = section.get("exchange").and_then(|found| swap(reader, &found, client, beside));
-    let resource = resource(reader, &section, beside);
     let audiences = values(audiences);
+    let resource = resource(reader, &section, &audiences, beside);
     let tyk = section.get("tyk").and_then(|found| {
         let before = reader.count();
         let route = tyk(reader, &found, name)?;
@@ -139,6 +139,7 @@ fn swap(
 fn resource(
     reader: &mut Reader<'_>,
     section: &Section<'_>,
+    audiences: &[String],
     beside: &Beside<'_>,
 ) -> Option<ProtectedResource> {
     let servers = reader.filled(section, "authorization_servers", issuer);
@@ -151,8 +152,18 @@ fn resource(
     }
     let id = reader.value(section, "resource", protected)?;
     let authorization_servers =
-        if servers.is_empty() { beside.issuers.to_vec() } else { values(servers) };
+        if servers.is_empty() { issuers_of(audiences, beside) } else { values(servers) };
     Some(ProtectedResource { id, authorization_servers })
+}
+
+/// Who issues tokens for these audiences: this service for what it mints, else Entra.
+fn issuers_of(audiences: &[String], beside: &Beside<'_>) -> Vec<String> {
+    let (own, tenants) = beside.issuers;
+    let minted = |audience: &String| beside.around.names.resources.contains(audience);
+    match own {
+        Some(own) if audiences.iter().all(minted) => vec![own.to_owned()],
+        Some(_) | None => tenants.to_vec(),
+    }
 }
 
 /// A resource identifier (RFC 9728 §1.2), in the one spelling that clients compare with.

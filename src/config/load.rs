@@ -77,7 +77,8 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
     let around = Surroundings { known: &known, names: &names, resources: &resources };
     let clients = clients::read(reader, file, &around);
     let issuers: Vec<_> = tenants.iter().map(Tenant::v2_issuer).collect();
-    let beside = Beside { around: &around, clients: &clients, issuers: &issuers };
+    let issuers = (issuer.as_deref(), &*issuers);
+    let beside = Beside { around: &around, clients: &clients, issuers };
     let apis = apis::read(reader, file, &beside);
     let mapping = rules::read(reader, file, &known);
     let key_sets = key_sets(reader, file);

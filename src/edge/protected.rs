@@ -1,5 +1,7 @@
 //! The metadata of protected resources (RFC 9728): which issuer's tokens an API takes.
 
+use std::collections::BTreeSet;
+
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
@@ -30,20 +32,28 @@ pub(super) fn metadata(request: &HttpRequest, snapshot: &Snapshot) -> Option<Htt
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Some(Problem::MethodNotAllowed("GET, HEAD").answer(request));
     }
-    let document = document(api, resource).to_string();
+    let document = document(api, resource, snapshot).to_string();
     Some(answer::public(request, answer::JSON, document.into()))
 }
 
+/// What a token needs in any case, and what more it can have, where it is minted here.
+fn scopes<'s>(api: &'s Api, snapshot: &'s Snapshot) -> BTreeSet<&'s str> {
+    let minted = api.audiences.iter().filter_map(|audience| snapshot.resource(audience));
+    let more = minted.flat_map(|resource| resource.scopes.iter().map(|scope| &*scope.name));
+    api.scopes.iter().map(|scope| &**scope).chain(more).collect()
+}
+
 /// Members without a value are left out (RFC 9728 §3.2).
-fn document(api: &Api, resource: &ProtectedResource) -> Value {
+fn document(api: &Api, resource: &ProtectedResource, snapshot: &Snapshot) -> Value {
     let mut document = json!({
         "resource": resource.id,
         "authorization_servers": resource.authorization_servers,
         "bearer_methods_supported": ["header"],
         "resource_name": api.name,
     });
-    if let Some(members) = document.as_object_mut().filter(|_| !api.scopes.is_empty()) {
-        members.insert("scopes_supported".to_owned(), json!(api.scopes));
+    let scopes = scopes(api, snapshot);
+    if let Some(members) = document.as_object_mut().filter(|_| !scopes.is_empty()) {
+        members.insert("scopes_supported".to_owned(), json!(scopes));
     }
     document
 }

@@ -146,6 +146,17 @@ fn the_metadata_of_a_protected_resource_is_where_clients_look() {
     let server = body["authorization_servers"][0].as_str().unwrap();
     assert!(server.ends_with(&format!("/{HOME_TENANT}/v2.0")), "{server}");
     assert_eq!(body.get("scopes_supported"), None, "no member without a value");
+    let world = World::configured(|text| {
+        let minted = format!(
+            "  backend: {{ client: tyk, audiences: [\"{ORDERS_API}\"], resource: \"{ORDERS_API}\" }}\n"
+        );
+        text.replacen("apis:\n", &format!("apis:\n{minted}"), 1)
+    });
+    let backend = Request::get("/.well-known/oauth-protected-resource/backend");
+    let backend = backend.send(world.public).json();
+    assert_eq!(backend["authorization_servers"], serde_json::json!([crate::support::ISSUER]));
+    let scopes = serde_json::json!(["orders.export", "orders.read", "orders.write"]);
+    assert_eq!(backend["scopes_supported"], scopes, "all that can be had");
     // Where a client looks by itself, at the API's own host (RFC 9728 §3.1).
     let derived = "/.well-known/oauth-protected-resource/orders";
     let at = |host: &str| Request::get(derived).header("Host", host).send(world.public);

@@ -52,7 +52,9 @@ pub static API: Section = Section {
         key(
             "authorization_servers",
             "list of URLs",
-            Absent("the v2.0 issuers of all tenants"),
+            Absent(
+                "this service, if it mints all of `audiences`; else the v2.0 issuers of all tenants",
+            ),
             "Who issues tokens for it, as its metadata says. Only with `resource`.",
         ),
         key("tyk", "section", Absent("nothing is generated"), "What `tessera tyk` writes for it."),

@@ -94,6 +94,18 @@ fn without_a_word_the_strict_ways_are_meant() {
 }
 
 #[test]
+fn who_issues_tokens_for_an_api_follows_from_whose_tokens_it_takes() {
+    let servers = |audiences: &str| {
+        let text = GUARDED
+            .replace("    authorization_servers: [https://sts.example.com/tessera]\n", "")
+            .replacen("audiences: [api://orders]\n", &format!("audiences: {audiences}\n"), 1);
+        read(&text).unwrap().apis[0].resource.clone().unwrap().authorization_servers
+    };
+    assert_eq!(servers("[https://orders.internal]"), ["https://sts.example.com/tessera"]);
+    assert!(servers("[https://orders.internal, api://orders]")[0].ends_with("/v2.0"));
+}
+
+#[test]
 fn listeners_of_gateways() {
     check_in(
         GUARDED,
