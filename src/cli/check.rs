@@ -36,15 +36,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
 
 fn summary(config: &Config, origin: &str) -> String {
     format!(
-        "{origin}: valid: {}, {}, {}, {}",
+        "{origin}: valid: {}, {}, {}, {}, {}",
         count(config.tenants.len(), "tenant"),
         count(config.clients.len(), "client"),
         count(config.mapping.rules().len(), "mapping rule"),
         count(config.resources.len(), "resource"),
+        count(config.apis.len(), "API"),
     )
 }
 
-fn count(number: usize, thing: &str) -> String {
+/// `1 tenant`, `2 tenants`
+pub(super) fn count(number: usize, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod dev;
+mod doctor;
 mod explain;
 mod keys;
 mod load;
@@ -10,6 +11,7 @@ mod rehearse;
 mod serve;
 mod stop;
 mod test;
+mod tyk;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,8 +23,9 @@ use crate::config::Report;
 /// Exit codes, as `--help` tells them.
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; for `explain`: the token is active; for `test`: every case holds
-  1  not so: the token is not active, a case does not hold, something is out of reach
+  0  done; for `explain`: the token is active; for `test`: every case holds; for `doctor`: no error
+  1  not so: the token is not active, a case does not hold, the doctor found an error, something is
+     out of reach
   2  the configuration or the command line is wrong; nothing was started";
 
 /// Token introspection (RFC 7662) and exchange (RFC 8693) for Microsoft Entra ID: who is this, acting
@@ -55,6 +58,10 @@ enum Command {
     Keys(keys::Arguments),
     /// Run the cases of a file against the mapping rules: claims in, policies out
     Test(test::Arguments),
+    /// Write the Tyk side of the same file: API definitions, policies, tyk.conf
+    Tyk(tyk::Arguments),
+    /// Compare Tyk's own files with the configuration: what would not work, and what would be unsafe
+    Doctor(doctor::Arguments),
 }
 
 /// Which configuration.
@@ -115,6 +122,8 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Tyk(arguments) => tyk::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
     };
     match ended {
         Ok(Answer::Yes) => ExitCode::SUCCESS,

@@ -24,4 +24,5 @@ pub mod revocation;
 pub mod subject;
 pub mod subject_token;
 pub mod tenant;
+pub mod tyk;
 pub mod validate;

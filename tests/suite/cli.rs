@@ -371,7 +371,8 @@ fn every_line_that_dev_prints_works_as_printed() {
 #[test]
 fn help_names_every_command_and_the_exit_codes() {
     let help = text(&run(&["--help"]).stdout);
-    for word in ["dev", "serve", "check", "explain", "keys", "test", "Exit codes:"] {
+    for word in ["dev", "serve", "check", "explain", "keys", "test", "tyk", "doctor", "Exit codes:"]
+    {
         assert!(help.contains(word), "{word}: {help}");
     }
     assert_eq!(run(&["surve"]).status.code(), Some(2));

@@ -30,4 +30,5 @@ mod signed_answers;
 mod signing_keys;
 mod support;
 mod third_party;
+mod tyk;
 mod verify;
