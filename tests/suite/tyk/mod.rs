@@ -2,6 +2,7 @@
 
 mod commands;
 mod golden;
+mod page;
 mod schema;
 
 use std::process::Output;
