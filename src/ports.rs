@@ -29,6 +29,8 @@ pub struct Unavailable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Dependency {
+    /// The decision itself, for which nobody could wait any longer.
+    Decision,
     /// An issuer's discovery document or key set.
     IssuerKeys,
     /// Microsoft Graph.

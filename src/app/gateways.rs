@@ -8,9 +8,9 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures_util::stream::poll_fn;
 use tokio::net::{TcpListener, UnixListener};
 
+use super::incoming::incoming;
 use crate::config::Endpoint;
 use crate::edge::grpc::{Answering, Doors, serve};
 
@@ -54,23 +54,21 @@ impl Gateway {
         let Self { answering, socket, .. } = self;
         let served = match socket {
             Socket::Tcp(listener) => {
-                let incoming = poll_fn(move |context| {
-                    let accepted = listener.poll_accept(context);
+                let connections = incoming(async || {
+                    let (peer, _) = listener.accept().await?;
                     // Small answers must not wait for one another.
-                    accepted.map(|one| {
-                        Some(one.and_then(|(peer, _)| peer.set_nodelay(true).map(|()| peer)))
-                    })
+                    peer.set_nodelay(true).map(|()| peer)
                 });
-                serve(answering, doors, incoming, stop).await
+                serve(answering, doors, connections, stop).await
             }
             Socket::Unix(listener, path) => {
-                let incoming = poll_fn(move |context| {
-                    listener.poll_accept(context).map(|one| Some(one.map(|(peer, _)| peer)))
-                });
-                let served = serve(answering, doors, incoming, stop).await;
-                // Whoever starts next finds no socket of a service that is gone; it may be theirs.
-                drop(std::fs::remove_file(path));
-                served
+                let connections = incoming(async || listener.accept().await.map(|(peer, _)| peer));
+                // Removed as soon as nobody is to come any more: later it may be the successor's.
+                let stop = async {
+                    stop.await;
+                    drop(std::fs::remove_file(path));
+                };
+                serve(answering, doors, connections, stop).await
             }
         };
         served.map_err(io::Error::other)
@@ -88,7 +86,8 @@ fn tcp(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
 /// at, or a file of another kind, is not.
 fn unix(path: &Path) -> io::Result<UnixListener> {
     let left = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    if left && std::os::unix::net::UnixStream::connect(path).is_err() {
+    let nobody = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if left && std::os::unix::net::UnixStream::connect(path).err().is_some_and(nobody) {
         std::fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;

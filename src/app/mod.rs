@@ -1,6 +1,7 @@
 //! Puts the pieces together, starts them and stops them.
 
 mod gateways;
+mod incoming;
 mod kept;
 mod parts;
 
@@ -102,6 +103,9 @@ impl App {
     /// Opens the listeners of `config`. To be called in the runtime that will run the service.
     pub fn bind(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let tasks = TaskTracker::new();
+        for (api, listener) in config.guarded_by_network() {
+            tracing::warn!(api, %listener, "`guard: network`: let nobody but the gateway reach it");
+        }
         let Parts { public, admin, doors, signing, keys, following } =
             Parts::new(config, clock, &tasks)?;
         let public_server = HttpServer::new(move || {

@@ -28,6 +28,12 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     let config = load::config(&arguments.file.config)?;
     say(summary(&config, &arguments.file.config.display().to_string()));
+    for (api, listener) in config.guarded_by_network() {
+        say(format_args!(
+            "note: whoever reaches {listener} may ask about `apis.{api}` (`guard: network`): let \
+             nobody but the gateway reach it"
+        ));
+    }
     if !arguments.online {
         return Ok(Answer::Yes);
     }

@@ -28,8 +28,10 @@ pub(super) fn read(reader: &mut Reader<'_>, file: &Section<'_>, beside: &Beside<
     let mut apis: Vec<Api> = Vec::new();
     for (name, found) in entries {
         // The grammar of clients' names: it can stand in a path and in a header as it is.
-        if name.parse::<ClientId>().is_err() {
-            reader.note(&found.place, Wrong::new("a name is 1 to 64 of A-Z a-z 0-9 . _ ~ -"));
+        if name.parse::<ClientId>().is_err() || name.bytes().all(|byte| byte == b'.') {
+            let wrong =
+                Wrong::new("a name is 1 to 64 of A-Z a-z 0-9 . _ ~ -, and not of dots alone");
+            reader.note(&found.place, wrong);
         }
         let Some(api) = api(reader, name, &found, beside) else { continue };
         if let Some(other) = apis.iter().find(|other| same_resource(other, &api)) {

@@ -43,6 +43,14 @@ impl std::fmt::Display for Endpoint {
 }
 
 impl Endpoint {
+    /// Whether only this host can reach it.
+    pub(super) const fn is_of_this_host(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+
     const fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(address) => Some(*address),

@@ -38,7 +38,7 @@ pub use report::{Problem, Report};
 pub use signing::{KeyFolder, Signing};
 pub use store::{SEALING_KEY_BYTES, SealingKey, SealingKeys};
 
-use crate::domain::api::Api;
+use crate::domain::api::{Api, Guard};
 use crate::domain::client::Client;
 use crate::domain::cluster::Cluster;
 use crate::domain::mapping::Mapping;
@@ -80,6 +80,17 @@ pub struct Config {
     /// SHA-256 of all that the file says, references replaced: two replicas with the same digest
     /// decide alike. Secrets are part of it, so it is never shown.
     pub digest: Fingerprint,
+}
+
+impl Config {
+    /// The APIs that anybody may ask about who reaches a listener, by name, with that listener, where
+    /// it is not this host's own: the network must keep others away.
+    pub fn guarded_by_network(&self) -> Vec<(&str, &Endpoint)> {
+        let listeners = [&self.listen.tyk, &self.listen.envoy].into_iter().flatten();
+        let listeners: Vec<_> = listeners.filter(|listener| !listener.is_of_this_host()).collect();
+        let open = self.apis.iter().filter(|api| api.guard == Guard::Network);
+        open.flat_map(|api| listeners.iter().map(|listener| (&*api.name, *listener))).collect()
+    }
 }
 
 /// When the key sets of issuers are fetched.

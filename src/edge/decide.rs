@@ -22,6 +22,6 @@ pub(super) async fn decide(
     let decided = gate.decide(snapshot, entrance, token, swap);
     tokio::time::timeout(DEADLINE, decided).await.unwrap_or_else(|_elapsed| {
         let detail = format!("no decision within {DEADLINE:?}");
-        Err(Unavailable { dependency: Dependency::IssuerKeys, detail }.into())
+        Err(Unavailable { dependency: Dependency::Decision, detail }.into())
     })
 }

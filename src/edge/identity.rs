@@ -39,6 +39,23 @@ pub(super) fn headers(visitor: &Visitor) -> [(&'static str, String); 9] {
     NAMES.map(|name| (name, values.next().unwrap_or_default()))
 }
 
+/// What every name that speaks of an identity has in it, also in the spellings that some backends
+/// take for the same name: `X_Tessera_Actor`.
+const MARK: &str = "tessera";
+
+/// Whether only we may set a header of this name.
+pub(super) fn is_ours(name: &str) -> bool {
+    let (name, mark) = (name.as_bytes(), MARK.as_bytes());
+    name.windows(mark.len()).any(|part| part.eq_ignore_ascii_case(mark))
+}
+
+/// Whether `Connection` of this value would take from the request, on its way to the API, what we say
+/// about its caller (RFC 9110 §7.6.1): an agent could hide for whom it acts.
+pub(super) fn is_hidden_by(connection: &str) -> bool {
+    let named = connection.split(',').map(str::trim);
+    named.into_iter().any(|name| is_ours(name) || name.eq_ignore_ascii_case("authorization"))
+}
+
 fn joined<'v>(entries: &[String], separator: &str) -> Cow<'v, str> {
     let entries: Vec<_> = entries.iter().map(|entry| plain(entry)).collect();
     Cow::Owned(entries.join(separator))
@@ -65,6 +82,22 @@ fn plain(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ours_is_whatever_could_be_taken_for_it() {
+        for name in ["X-Tessera-Actor", "x_tessera_actor", "TESSERA", "X-TESSERA"] {
+            assert!(is_ours(name), "{name}");
+        }
+        for name in ["", "X-Tesser", "Authorization", "X-Mosaic"] {
+            assert!(!is_ours(name), "{name}");
+        }
+        for value in ["close, X-Tessera-Actor", "authorization", "a,AUTHORIZATION ,b"] {
+            assert!(is_hidden_by(value), "{value}");
+        }
+        for value in ["", "close", "keep-alive, Upgrade"] {
+            assert!(!is_hidden_by(value), "{value}");
+        }
+    }
 
     #[test]
     fn every_header_is_there_and_none_can_break_out() {

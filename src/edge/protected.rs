@@ -1,8 +1,10 @@
 //! The metadata of protected resources (RFC 9728): which issuer's tokens an API takes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use actix_web::http::Method;
+use actix_web::http::header::{HOST, HeaderValue, VARY};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
@@ -20,20 +22,31 @@ const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 /// clients look by themselves, if the gateway sends that path of the API's own host here.
 pub(super) fn metadata(request: &HttpRequest, snapshot: &Snapshot) -> Option<HttpResponse> {
     let rest = request.path().strip_prefix(WELL_KNOWN)?;
-    let named =
-        rest.strip_prefix(snapshot.issuer_parts().1).and_then(|rest| rest.strip_prefix('/'));
-    let named = named.and_then(|name| snapshot.api(name)).filter(|api| api.resource.is_some());
-    let found = named.or_else(|| {
-        let host = request.connection_info().host().to_owned();
-        let at = |scheme: &str| snapshot.api_of_resource(&format!("{scheme}://{host}{rest}"));
-        at("https").or_else(|| at("http"))
+    // Where a client looks by itself comes first: it discards what names another resource.
+    let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
+    let derived = host.and_then(|host| at_host(snapshot, host, rest));
+    let found = derived.or_else(|| {
+        let name = rest.strip_prefix(snapshot.issuer_parts().1)?.strip_prefix('/')?;
+        snapshot.api(name).filter(|api| api.resource.is_some())
     });
     let (api, resource) = found.and_then(|api| Some((&**api, api.resource.as_ref()?)))?;
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Some(Problem::MethodNotAllowed("GET, HEAD").answer(request));
     }
     let document = document(api, resource, snapshot).to_string();
-    Some(answer::public(request, answer::JSON, document.into()))
+    let mut response = answer::public(request, answer::JSON, document.into());
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Host"));
+    Some(response)
+}
+
+/// The API whose resource is at this host and path.
+fn at_host<'s>(snapshot: &'s Snapshot, host: &str, path: &str) -> Option<&'s Arc<Api>> {
+    // A resource without a path may be spelled with a slash at its end.
+    let spellings: &[&str] = if path.is_empty() { &["", "/"] } else { &[path] };
+    ["https", "http"].into_iter().find_map(|scheme| {
+        let at = |path: &&str| snapshot.api_of_resource(&format!("{scheme}://{host}{path}"));
+        spellings.iter().find_map(at)
+    })
 }
 
 /// What a token needs in any case, and what more it can have, where it is minted here.

@@ -81,21 +81,25 @@ pub(super) fn decided(
         }
         // Why a token is not good was told when that was decided.
         Err(Refused::Inactive(verdict, reason)) => metrics.answered(refused(verdict, *reason)),
-        Err(Refused::NotSwapped(denial)) => {
+        Err(Refused::NotSwapped(verdict, denial)) => {
+            metrics.answered(answered(verdict));
             metrics.exchanged(Some(denial.reason));
             not_issued(api.client.as_str(), denial);
         }
         Err(Refused::Unread(error)) => {
             tracing::debug!(api = api.name, gateway = gateway.as_str(), %error, "request refused");
         }
-        Err(Refused::Barred(Barred { expected, found, .. })) => tracing::info!(
-            api = api.name,
-            gateway = gateway.as_str(),
-            reason = outcome,
-            expected,
-            found,
-            "request refused"
-        ),
+        Err(Refused::Barred(verdict, Barred { expected, found, .. })) => {
+            metrics.answered(answered(verdict));
+            tracing::info!(
+                api = api.name,
+                gateway = gateway.as_str(),
+                reason = outcome,
+                expected,
+                found,
+                "request refused"
+            );
+        }
         Err(Refused::Unavailable(outage)) => {
             let dependency: &str = outage.dependency.into();
             tracing::warn!(

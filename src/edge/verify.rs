@@ -35,14 +35,15 @@ pub(super) async fn verify(request: HttpRequest, public: Data<Public>) -> HttpRe
     let response = match entrance(&request, &public, &snapshot).await {
         Ok(entrance) => {
             let asked = (&*snapshot, &entrance);
-            let deciding = decide(&public.gate, asked, token(&request), None);
+            let token = token(&request);
+            let deciding = decide(&public.gate, asked, token, None);
             let span = request_id::span(&request);
             let decided = deciding.instrument(span.clone()).await;
             let about = (Gateway::Verify, &*entrance.api);
             let took = started.elapsed();
             span.in_scope(|| told::decided(&public.metrics, about, &decided, &snapshot, took));
             match decided {
-                Ok(admitted) => pass(&request, &admitted),
+                Ok(admitted) => pass(&request, &admitted, token.unwrap_or_default()),
                 Err(refused) => refuse(&request, &refused, (&entrance, &snapshot)),
             }
         }
@@ -93,14 +94,12 @@ fn token(request: &HttpRequest) -> Result<&str, BearerError> {
     bearer::token(values.map(|value| value.to_str().unwrap_or("\u{fffd}")))
 }
 
-fn pass(request: &HttpRequest, admitted: &Admitted) -> HttpResponse {
+fn pass(request: &HttpRequest, admitted: &Admitted, own: &str) -> HttpResponse {
     let mut response = answer::start(request, StatusCode::OK);
     for (name, value) in identity::headers(&admitted.visitor) {
         response.insert_header((HeaderName::from_static(name), value));
     }
-    if let Some(swapped) = &admitted.swapped {
-        response.insert_header((AUTHORIZATION, format!("Bearer {}", swapped.text)));
-    }
+    response.insert_header((AUTHORIZATION, admitted.authorization(own)));
     response.finish()
 }
 

@@ -1,7 +1,7 @@
 //! The messages of Tyk's plugins (`coprocess.Dispatcher`), by the numbers of its protocol files.
 //!
-//! The message that was received goes back changed, so every field is here, read or not: what is
-//! not here would be lost on the way.
+//! The message that was received goes back changed, so every field of a request on its way to
+//! authentication is here, read or not: what is not here would be lost on the way.
 
 use std::collections::HashMap;
 
@@ -57,7 +57,7 @@ pub enum HookType {
 /// The request.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct MiniRequestObject {
-    /// Its headers; several values of one are joined by commas.
+    /// Its headers; of several values of one, the first.
     #[prost(map = "string, string", tag = "1")]
     pub headers: HashMap<String, String>,
     /// Headers that Tyk is to set.

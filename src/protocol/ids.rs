@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
 
 /// Longest `kid`, `jti` or `client_id` that is read, in bytes (POL).
 pub const MAX_ID_BYTES: usize = 256;
@@ -126,6 +127,16 @@ impl Fingerprint {
 }
 
 impl Fingerprint {
+    /// A name for `text` that nobody can work out who does not know this fingerprint: HMAC-SHA256
+    /// (RFC 2104). So it must be one of something secret.
+    #[must_use]
+    pub fn keyed(&self, text: &str) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
+        let mut out = [0_u8; 32];
+        out.copy_from_slice(hmac::sign(&key, text.as_bytes()).as_ref());
+        Self(out)
+    }
+
     /// The first bytes, at most 32 of them; 16 are as much as names anything for ever.
     pub fn first<const BYTES: usize>(&self) -> [u8; BYTES] {
         let mut first = [0; BYTES];
@@ -165,6 +176,11 @@ impl SecretDigest {
     /// Keeps the digest of `secret`.
     pub fn of(secret: &str) -> Self {
         Self(Fingerprint::of(secret.as_bytes()))
+    }
+
+    /// See [`Fingerprint::keyed`]: only who knows the secret can make the name.
+    pub fn name(&self, text: &str) -> Fingerprint {
+        self.0.keyed(text)
     }
 
     /// Whether `presented` is the secret; takes the same time whatever it is.

@@ -14,6 +14,7 @@ use crate::domain::rejection::Reason;
 use crate::ports::{Dependency, Unavailable};
 use crate::protocol::bearer::{BearerCode, BearerError, Challenge};
 use crate::protocol::exchange::{Declared, Request, Requested};
+use crate::protocol::ids::Fingerprint;
 use crate::protocol::token_type::TokenType;
 
 /// What lets requests through.
@@ -31,6 +32,23 @@ pub struct Entrance {
     pub api: Arc<Api>,
     /// The client that the gateway is.
     pub caller: Arc<Caller>,
+    /// Whether the gateway has proved that; otherwise its network vouches for it.
+    pub proved: bool,
+}
+
+impl Entrance {
+    /// A name for who comes, the same at every request: of the subject and of who acts for it, since
+    /// an agent must not use up its user's quota. Gateways take such names for keys, so nobody else
+    /// can work one out.
+    pub fn name_of(&self, visitor: &Visitor, snapshot: &Snapshot) -> Fingerprint {
+        let actor = visitor.act_sub.as_deref().unwrap_or_default();
+        let name = format!("session\n{}\n{actor}", visitor.principal);
+        match &self.caller.client.credentials.secret {
+            Some(secret) => secret.name(&name),
+            // The configuration as a whole is known to nobody else either.
+            None => snapshot.digest.keyed(&name),
+        }
+    }
 }
 
 /// Why it is not answered for a gateway at all: its configuration and ours do not fit.
@@ -53,6 +71,14 @@ pub struct Admitted {
     pub swapped: Option<Swapped>,
     /// How the decision about the token came about.
     pub verdict: Verdict,
+}
+
+impl Admitted {
+    /// The value of `Authorization` on the way to the API: the token that was decided about, or the
+    /// one it was swapped for. What else the caller may have sent there must not go on.
+    pub fn authorization(&self, own: &str) -> String {
+        format!("Bearer {}", self.swapped.as_ref().map_or(own, |swapped| &swapped.text))
+    }
 }
 
 /// A token in the place of another.
@@ -78,11 +104,15 @@ pub enum Refused {
     /// The token is not good, or not good for this gateway.
     Inactive(Verdict, Reason),
     /// The token is good, but not for this.
-    Barred(Barred),
+    Barred(Verdict, Barred),
     /// It cannot be swapped.
-    NotSwapped(Box<Denial>),
+    NotSwapped(Verdict, Box<Denial>),
     /// It cannot be known.
     Unavailable(Unavailable),
+}
+
+const fn is_at_its_end(denial: &Denial) -> bool {
+    matches!(denial.reason, DenialReason::LifetimeTooShort | DenialReason::SubjectRejected)
 }
 
 impl From<BearerError> for Refused {
@@ -104,8 +134,8 @@ impl Refused {
             Self::Unread(BearerError::Missing) => "token_missing",
             Self::Unread(BearerError::Malformed(_)) => "token_malformed",
             Self::Inactive(..) => "token_inactive",
-            Self::Barred(barred) => barred.bar.as_str(),
-            Self::NotSwapped(_) => "exchange",
+            Self::Barred(_, barred) => barred.bar.as_str(),
+            Self::NotSwapped(..) => "exchange",
             Self::Unavailable(_) => "unavailable",
         }
     }
@@ -116,10 +146,11 @@ impl Refused {
             Self::Unread(BearerError::Malformed(_)) => 400,
             Self::Unread(BearerError::Missing)
             | Self::Inactive(..)
-            | Self::Barred(Barred { bar: Bar::Audience, .. }) => 401,
-            // The token ended in the very moment between the two decisions.
-            Self::NotSwapped(denial) if denial.reason == DenialReason::SubjectRejected => 401,
-            Self::NotSwapped(_) | Self::Barred(Barred { bar: Bar::Policy | Bar::Scope, .. }) => 403,
+            | Self::Barred(_, Barred { bar: Bar::Audience, .. }) => 401,
+            // It ended between the two decisions, or has too little life left: a new one helps.
+            Self::NotSwapped(_, denial) if is_at_its_end(denial) => 401,
+            Self::NotSwapped(..)
+            | Self::Barred(_, Barred { bar: Bar::Policy | Bar::Scope, .. }) => 403,
             Self::Unavailable(_) => 503,
         }
     }
@@ -129,10 +160,12 @@ impl Refused {
         match (self, self.status()) {
             (Self::Unread(BearerError::Missing), _) => "a bearer token is required",
             (Self::Unread(BearerError::Malformed(_)), _) => "send exactly one bearer token",
-            (Self::Barred(Barred { bar: Bar::Scope, .. }), _) => {
+            (Self::Barred(_, Barred { bar: Bar::Scope, .. }), _) => {
                 "the token lacks a scope that is needed here"
             }
-            (Self::Barred(Barred { bar: Bar::Policy, .. }), _) => "the token gives no access here",
+            (Self::Barred(_, Barred { bar: Bar::Policy, .. }), _) => {
+                "the token gives no access here"
+            }
             (Self::Unavailable(_), _) => "the token cannot be checked at the moment",
             (_, 401) => "the token is not valid here",
             _ => "the token cannot be used here",
@@ -153,7 +186,7 @@ impl Refused {
     fn challenge_code(&self) -> Option<BearerCode> {
         match (self, self.status()) {
             (Self::Unread(BearerError::Missing), _) => None,
-            (Self::Barred(Barred { bar: Bar::Scope, .. }), _) => {
+            (Self::Barred(_, Barred { bar: Bar::Scope, .. }), _) => {
                 Some(BearerCode::InsufficientScope)
             }
             (_, 400) => Some(BearerCode::InvalidRequest),
@@ -200,20 +233,21 @@ impl Gate {
         secret: Option<&str>,
     ) -> Result<Entrance, Shut> {
         let entrance = Self::entrance(snapshot, name)?;
-        let proved = match (entrance.api.guard, secret) {
+        match (entrance.api.guard, secret) {
             // A secret that is shown must be right, whether it is needed or not.
-            (_, Some(secret)) => entrance.caller.client.has_secret(secret),
-            (Guard::Network, None) => true,
-            (Guard::Secret, None) => false,
-        };
-        if proved { Ok(entrance) } else { Err(Shut::Unproved) }
+            (_, Some(secret)) if entrance.caller.client.has_secret(secret) => {
+                Ok(Entrance { proved: true, ..entrance })
+            }
+            (Guard::Network, None) => Ok(entrance),
+            (Guard::Secret, None) | (_, Some(_)) => Err(Shut::Unproved),
+        }
     }
 
     /// The API called `name`, asked about by a client that has proved who it is.
     pub fn entrance_of(snapshot: &Snapshot, name: &str, caller: &Caller) -> Result<Entrance, Shut> {
         let entrance = Self::entrance(snapshot, name)?;
         if entrance.caller.client.id == caller.client.id {
-            Ok(entrance)
+            Ok(Entrance { proved: true, ..entrance })
         } else {
             Err(Shut::Unproved)
         }
@@ -222,7 +256,7 @@ impl Gate {
     fn entrance(snapshot: &Snapshot, name: &str) -> Result<Entrance, Shut> {
         let api = snapshot.api(name).ok_or(Shut::NoSuchApi)?;
         let caller = snapshot.caller(&api.client).ok_or(Shut::NoSuchApi)?;
-        Ok(Entrance { api: Arc::clone(api), caller: Arc::clone(caller) })
+        Ok(Entrance { api: Arc::clone(api), caller: Arc::clone(caller), proved: false })
     }
 
     /// Decides about `token` at `entrance`; `swap` is what to swap it for, if it is not what the
@@ -230,7 +264,7 @@ impl Gate {
     pub async fn decide(
         &self,
         snapshot: &Snapshot,
-        Entrance { api, caller }: &Entrance,
+        Entrance { api, caller, .. }: &Entrance,
         token: Result<&str, BearerError>,
         swap: Option<&Swap>,
     ) -> Result<Admitted, Refused> {
@@ -243,9 +277,17 @@ impl Gate {
             return Err(Refused::Inactive(verdict, reason));
         }
         let visitor = Visitor::read(&verdict.body).map_err(|error| unreadable(&error))?;
-        admit(&visitor, api).map_err(Refused::Barred)?;
+        if let Err(barred) = admit(&visitor, api) {
+            return Err(Refused::Barred(verdict, barred));
+        }
         let swapped = match swap.or(api.exchange.as_ref()) {
-            Some(swap) => Some(self.swap(snapshot, caller, token, swap).await?),
+            Some(swap) => match self.swap(snapshot, caller, token, swap).await {
+                Ok(swapped) => Some(swapped),
+                Err(exchange::Refused::Denied(denial)) => {
+                    return Err(Refused::NotSwapped(verdict, denial));
+                }
+                Err(exchange::Refused::Unavailable(unavailable)) => return Err(unavailable.into()),
+            },
             None => None,
         };
         Ok(Admitted { visitor, swapped, verdict })
@@ -257,7 +299,7 @@ impl Gate {
         caller: &Arc<Caller>,
         token: &str,
         swap: &Swap,
-    ) -> Result<Swapped, Refused> {
+    ) -> Result<Swapped, exchange::Refused> {
         if let Some(text) = self.swaps.get(caller, token, swap) {
             return Ok(Swapped { text, issued: None });
         }
@@ -269,11 +311,7 @@ impl Gate {
             scopes: (!swap.scopes.is_empty()).then_some(scopes),
             requested: Requested::AccessToken,
         };
-        let issued = self.exchanger.exchange(snapshot, caller, &request).await;
-        let issued = issued.map_err(|refused| match refused {
-            exchange::Refused::Denied(denial) => Refused::NotSwapped(denial),
-            exchange::Refused::Unavailable(unavailable) => Refused::Unavailable(unavailable),
-        })?;
+        let issued = self.exchanger.exchange(snapshot, caller, &request).await?;
         let text = self.swaps.keep(snapshot, (caller, token, swap), &issued).await;
         Ok(Swapped { text, issued: Some(issued) })
     }

@@ -15,7 +15,7 @@ use crate::ports::{Clock, Revocations};
 use crate::protocol::ids::Fingerprint;
 use crate::protocol::time::{Seconds, UnixTime};
 
-/// Most tokens that are kept; about 25 MB.
+/// Most tokens that are kept; about 25 MB, if they are of the usual size.
 const CAPACITY: usize = 10_000;
 
 /// The exact subject token, whose configuration it was swapped under, and what was asked for.
@@ -84,8 +84,8 @@ fn half_of(issued: &Issued) -> UnixTime {
     issued.token.issued_at.plus(Seconds::new(life.count() / 2))
 }
 
-/// No scope has a space in it, and no resource a line break: two requests never look like one.
+/// As JSON, in which no two requests are spelled alike.
 fn key(caller: &Caller, token: &str, swap: &Swap) -> Key {
-    let asked = format!("{}\n{}", swap.resource, swap.scopes.join(" "));
+    let asked = serde_json::json!([swap.resource, swap.scopes]).to_string();
     (Fingerprint::of(token.as_bytes()), caller.view, Fingerprint::of(asked.as_bytes()))
 }

@@ -90,8 +90,17 @@ fn a_good_token_passes_with_the_identity_of_its_bearer() {
     assert_eq!(value("x-tessera-principal").as_ref(), Some(&told["principal"]));
     assert_eq!(value("x-tessera-scope").as_ref(), Some(&told["scope"]));
     assert_eq!(value("x-tessera-policies"), Some(json!("gold,approvals")));
-    assert_eq!(value("authorization"), None, "it goes on as it is");
-    assert_eq!(ok["headers_to_remove"], json!(["x-tessera-actor"]), "a forged one too");
+    let onward = json!(format!("Bearer {token}"));
+    assert_eq!(value("authorization"), Some(onward), "it goes on, and nothing beside it");
+    let removed = ok["headers_to_remove"].as_array().unwrap();
+    assert!(removed.contains(&json!("x-tessera-actor")), "a forged one too");
+    let forged = json!({ "authorization": format!("Bearer {token}"), "x_tessera_actor": "root" });
+    let reply = envoy.check(&route("orders"), &forged);
+    let removed = reply["ok_response"]["headers_to_remove"].as_array().unwrap();
+    assert!(removed.contains(&json!("x_tessera_actor")));
+    let hiding =
+        json!({ "authorization": format!("Bearer {token}"), "connection": "x-tessera-actor" });
+    assert_denied(&envoy.check(&route("orders"), &hiding), 400, "invalid_request");
 }
 
 #[test]

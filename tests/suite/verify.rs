@@ -36,7 +36,8 @@ fn a_good_token_passes_with_every_identity_header() {
     assert_eq!(answer.header("x-tessera-principal"), told["principal"].as_str());
     assert_eq!(answer.header("x-tessera-policies"), Some("gold,approvals"));
     assert_eq!(answer.header("x-tessera-roles"), Some("Orders.Approver approver"));
-    assert_eq!(answer.header("authorization"), None);
+    let onward = format!("Bearer {token}");
+    assert_eq!(answer.header("authorization"), Some(&*onward), "for gateways that take it over");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
 
@@ -49,7 +50,8 @@ fn whatever_the_caller_asks_for_the_name_alone_counts() {
             let request = Request::get(path).method(method).bearer(&token).gateway(TYK);
             let answer = request.send(world.public);
             assert_eq!(answer.status, 200, "{method} {path}");
-            assert_eq!(answer.header("authorization"), None, "another API: {path}");
+            let onward = format!("Bearer {token}");
+            assert_eq!(answer.header("authorization"), Some(&*onward), "another API: {path}");
         }
     }
     for path in ["/verify", "/verify/", "/verify/nowhere", "/verify/orders%2Fx", "/verifyorders"] {
@@ -146,14 +148,14 @@ fn the_metadata_of_a_protected_resource_is_where_clients_look() {
     let server = body["authorization_servers"][0].as_str().unwrap();
     assert!(server.ends_with(&format!("/{HOME_TENANT}/v2.0")), "{server}");
     assert_eq!(body.get("scopes_supported"), None, "no member without a value");
-    let world = World::configured(|text| {
+    let other = World::configured(|text| {
         let minted = format!(
             "  backend: {{ client: tyk, audiences: [\"{ORDERS_API}\"], resource: \"{ORDERS_API}\" }}\n"
         );
         text.replacen("apis:\n", &format!("apis:\n{minted}"), 1)
     });
     let backend = Request::get("/.well-known/oauth-protected-resource/backend");
-    let backend = backend.send(world.public).json();
+    let backend = backend.send(other.public).json();
     assert_eq!(backend["authorization_servers"], serde_json::json!([crate::support::ISSUER]));
     let scopes = serde_json::json!(["orders.export", "orders.read", "orders.write"]);
     assert_eq!(backend["scopes_supported"], scopes, "all that can be had");
@@ -162,6 +164,10 @@ fn the_metadata_of_a_protected_resource_is_where_clients_look() {
     let at = |host: &str| Request::get(derived).header("Host", host).send(world.public);
     assert_eq!(at("api.example.com").json(), body);
     assert_eq!(at("other.example.com").status, 404);
+    let forwarded = Request::get(derived).header("Host", "other.example.com");
+    let forwarded = forwarded.header("X-Forwarded-Host", "api.example.com").send(world.public);
+    assert_eq!(forwarded.status, 404, "a cache would keep it for the other host");
+    assert_eq!(answer.header("vary"), Some("Host"));
     for path in [
         derived,
         "/.well-known/oauth-protected-resource",
@@ -171,6 +177,25 @@ fn the_metadata_of_a_protected_resource_is_where_clients_look() {
     }
     let posted = Request::get(named).method("POST").send(world.public);
     assert_eq!(posted.status, 405);
+}
+
+#[test]
+fn a_client_that_looks_by_itself_finds_its_own_resource() {
+    let world = World::configured(|text| {
+        let orders = "  orders: { client: tyk, ";
+        let named = format!("{orders}resource: \"https://api.example.com/v2\", ");
+        let whole = "  whole: { client: tyk, audiences: [6731de76-14a6-49ae-97bc-6eba6914391e], \
+                     resource: \"https://whole.example.com/\" }\n";
+        text.replacen(orders, &named, 1).replacen("apis:\n", &format!("apis:\n{whole}"), 1)
+    });
+    let at = |path: &str, host: &str| {
+        let path = format!("/.well-known/oauth-protected-resource{path}");
+        Request::get(&path).header("Host", host).send(world.public).json()["resource"].clone()
+    };
+    // The name of one API is the path of another.
+    assert_eq!(at("/orders", "api.example.com"), "https://api.example.com/orders");
+    assert_eq!(at("/orders", "sts.example.com"), "https://api.example.com/v2");
+    assert_eq!(at("", "whole.example.com"), "https://whole.example.com/", "RFC 9728 §3.1");
 }
 
 #[test]

@@ -131,8 +131,9 @@ fn listeners_of_gateways() {
 fn apis() {
     let exchange =
         "exchange: { resource: https://orders.internal, scopes: [orders.read] }\n    res";
-    let cases: [Case; 22] = [
+    let cases: [Case; 23] = [
         ("  orders:\n    client", "  §or/ders:\n    client", "apis.or/ders: a name is 1 to 64 of"),
+        ("  orders:\n    client", "  §..:\n    client", "apis...: a name is 1 to 64 of"),
         ("client: tyk", "client: §tik", "apis.orders.client: not a client of this file; did you"),
         ("client: tyk\n", "# none\n", "apis.orders.client: required, but not there"),
         ("client: robot", "client: tyk", "apis.billing.audiences[0]: not among the client's"),
@@ -216,4 +217,13 @@ fn the_road_must_lead_somewhere() {
     assert!(read(&jwt("https://orders.internal")).is_ok());
     let said = read(&jwt("handles")).unwrap_err().to_string();
     assert!(said.contains("no JWT resource"), "Tyk cannot read a handle: {said}");
+}
+
+#[test]
+fn what_the_network_alone_guards_is_named() {
+    assert_eq!(read(GUARDED).unwrap().guarded_by_network(), [], "of this host alone");
+    let config = read(&GUARDED.replace("127.0.0.1:5555", "0.0.0.0:5555")).unwrap();
+    let open = config.guarded_by_network();
+    let open: Vec<_> = open.iter().map(|(api, at)| (*api, at.to_string())).collect();
+    assert_eq!(open, [("billing", "0.0.0.0:5555".to_owned())]);
 }

@@ -39,10 +39,11 @@ pub(super) async fn check(doors: &Doors, check: &CheckRequest) -> CheckResponse 
         Err(Shut::NoSuchApi) => return misused(doors, Misuse::NoSuchApi),
         Err(Shut::Unproved) => return misused(doors, Misuse::Unproved),
     };
-    let decided = decide(&doors.gate, (&snapshot, &entrance), token(request), None).await;
+    let token = token(request);
+    let decided = decide(&doors.gate, (&snapshot, &entrance), token, None).await;
     doors.record((Gateway::Envoy, &entrance), &decided, &snapshot, started.elapsed());
     match decided {
-        Ok(admitted) => pass(&admitted),
+        Ok(admitted) => pass(request, &admitted, token.unwrap_or_default()),
         Err(refused) => {
             let challenge = refused.challenge(&entrance.api, &snapshot);
             refuse(&refused, challenge)
@@ -55,11 +56,22 @@ fn token(request: &HttpRequest) -> Result<&str, BearerError> {
     if bearer::is_in_query(request.path.split_once('?').map_or("", |(_, query)| query)) {
         return Err(BearerError::Malformed("a token in the address"));
     }
-    let is = |name: &str| name.eq_ignore_ascii_case("authorization");
+    let named = |wanted: &'static str| {
+        headers(request)
+            .filter(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            .map(|(_, value)| value)
+    };
+    if named("connection").any(identity::is_hidden_by) {
+        return Err(BearerError::Malformed("a Connection that takes away what is said here"));
+    }
+    bearer::token(named("authorization"))
+}
+
+/// Name and value of every header that we are told.
+fn headers(request: &HttpRequest) -> impl Iterator<Item = (&str, &str)> {
     let joined = request.headers.iter().map(|(name, value)| (&**name, &**value));
     let single = request.header_map.iter().flat_map(|map| &map.headers);
-    let single = single.map(|header| (&*header.key, text(header)));
-    bearer::token(joined.chain(single).filter(|(name, _)| is(name)).map(|(_, value)| value))
+    joined.chain(single.map(|header| (&*header.key, text(header))))
 }
 
 /// The value of a header, whichever form Envoy gave it; one that is not text is no token.
@@ -70,18 +82,20 @@ fn text(header: &HeaderValue) -> &str {
     std::str::from_utf8(&header.raw_value).unwrap_or("\u{fffd}")
 }
 
-fn pass(admitted: &Admitted) -> CheckResponse {
-    let mut changes = OkResponse::default();
+/// Everything goes that the caller may have said himself, in whatever spelling.
+fn pass(request: &HttpRequest, admitted: &Admitted, own: &str) -> CheckResponse {
+    let forged = headers(request).map(|(name, _)| name).filter(|name| identity::is_ours(name));
+    let mut changes =
+        OkResponse { headers_to_remove: forged.map(str::to_owned).collect(), ..Default::default() };
     for (name, value) in identity::headers(&admitted.visitor) {
         if value.is_empty() {
             changes.headers_to_remove.push(name.to_owned());
         } else {
+            changes.headers_to_remove.retain(|forged| forged != name);
             changes.headers.push(header(name, value));
         }
     }
-    if let Some(swapped) = &admitted.swapped {
-        changes.headers.push(header("authorization", format!("Bearer {}", swapped.text)));
-    }
+    changes.headers.push(header("authorization", admitted.authorization(own)));
     CheckResponse {
         status: Some(Status::default()),
         http_response: Some(HttpResponse::Ok(changes)),
@@ -111,8 +125,7 @@ fn refuse(refused: &Refused, challenge: Option<String>) -> CheckResponse {
 }
 
 fn misused(doors: &Doors, misuse: Misuse) -> CheckResponse {
-    doors.metrics.gateways.misused(Gateway::Envoy, misuse);
-    tracing::warn!(problem = misuse.as_str(), "{}", misuse.remedy());
+    doors.misused(Gateway::Envoy, misuse, None);
     let told = match misuse {
         Misuse::Unproved => (403, "access_denied", "access denied"),
         Misuse::ConfigData | Misuse::Hook | Misuse::Message | Misuse::NoSuchApi => {

@@ -18,6 +18,7 @@ use tonic::transport::server::Connected;
 use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
 
+use super::budget::Budget;
 use super::{Doors, envoy, tyk};
 
 /// Longest message, in bytes: as much as Tyk sends by default. A request travels whole, with its
@@ -27,6 +28,9 @@ const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How many calls of one connection are answered at once; a gateway has one connection for all.
 const STREAMS: u32 = 1024;
+/// How long a connection is kept before a new one is asked for: after some time a gateway has found
+/// the replicas that were added.
+const AGE: Duration = Duration::from_mins(5);
 /// How often a silent peer is asked whether it is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
@@ -58,6 +62,8 @@ where
         .timeout(DEADLINE)
         .max_concurrent_streams(STREAMS)
         .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .max_connection_age(AGE)
+        .max_connection_age_grace(DEADLINE)
         .serve_with_incoming_shutdown(Calls { answering, doors }, incoming, stop)
         .await
 }
@@ -79,16 +85,16 @@ impl Service<http::Request<Body>> for Calls {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Reply {
-        let doors = Arc::clone(&self.doors);
+        let (doors, budget) = (Arc::clone(&self.doors), self.doors.budget.clone());
         match (self.answering, request.uri().path()) {
             (Answering::Tyk, "/coprocess.Dispatcher/Dispatch") => {
-                unary(request, async move |object| Ok(tyk::dispatch(&doors, object).await))
+                unary(request, budget, async move |object| Ok(tyk::dispatch(&doors, object).await))
             }
             (Answering::Tyk, "/coprocess.Dispatcher/DispatchEvent") => {
-                unary(request, async move |event| Ok(tyk::event(&event)))
+                unary(request, budget, async move |event| Ok(tyk::event(&event)))
             }
             (Answering::Envoy, "/envoy.service.auth.v3.Authorization/Check") => {
-                unary(request, async move |check| Ok(envoy::check(&doors, &check).await))
+                unary(request, budget, async move |check| Ok(envoy::check(&doors, &check).await))
             }
             (Answering::Envoy | Answering::Tyk, _) => unimplemented(),
         }
@@ -97,7 +103,11 @@ impl Service<http::Request<Body>> for Calls {
 
 /// Reads the one message of a call, and writes its answer. What cannot be read, is too long or
 /// comes too late gets a gRPC status, which every gateway takes as a refusal.
-fn unary<In, Out, Handler, Handled>(request: http::Request<Body>, handler: Handler) -> Reply
+fn unary<In, Out, Handler, Handled>(
+    request: http::Request<Body>,
+    budget: Budget,
+    handler: Handler,
+) -> Reply
 where
     In: Message + Default + Send + 'static,
     Out: Message + Send + 'static,
@@ -107,7 +117,7 @@ where
     Box::pin(async move {
         let mut grpc = Grpc::new(ProstCodec::<Out, In>::default())
             .max_decoding_message_size(MAX_MESSAGE_BYTES);
-        Ok(grpc.unary(Once(Some(handler)), request).await)
+        Ok(grpc.unary(Once(Some(handler)), request.map(|body| budget.pay(body))).await)
     })
 }
 

@@ -12,7 +12,6 @@ use serde::Deserialize;
 use super::Doors;
 use crate::domain::admission::Visitor;
 use crate::domain::api::Swap;
-use crate::domain::rejection::safe;
 use crate::edge::decide::decide;
 use crate::edge::identity;
 use crate::protocol::bearer::{self, BearerError};
@@ -22,7 +21,7 @@ use crate::protocol::coprocess::{
 };
 use crate::protocol::ids::Fingerprint;
 use crate::protocol::time::UnixTime;
-use crate::service::gate::{Admitted, Gate, Shut};
+use crate::service::gate::{Gate, Shut};
 use crate::telemetry::gateway_metrics::{Gateway, Misuse};
 
 /// What the API's `config_data` says to us; other plugins may have their own keys beside it.
@@ -67,11 +66,19 @@ pub(super) async fn dispatch(doors: &Doors, object: Object) -> Object {
         Err(Shut::Unproved) => return misused(doors, object, Misuse::Unproved),
     };
     let swap = asked.exchange.map(|AskedSwap { resource, scopes }| Swap { resource, scopes });
+    if swap.is_some() && !entrance.proved {
+        // Whoever reaches the listener could have tokens issued, for whatever the client may ask.
+        return misused(doors, object, Misuse::Unproved);
+    }
     let token = token(object.request.as_ref());
     let decided = decide(&doors.gate, (&snapshot, &entrance), token, swap.as_ref()).await;
     doors.record((Gateway::Tyk, &entrance), &decided, &snapshot, started.elapsed());
     match decided {
-        Ok(admitted) => pass(object, &admitted, doors.clock.now()),
+        Ok(admitted) => {
+            let onward = admitted.authorization(token.unwrap_or_default());
+            let name = entrance.name_of(&admitted.visitor, &snapshot);
+            pass(object, &admitted.visitor, (onward, &name), doors.clock.now())
+        }
         Err(refused) => {
             let challenge = refused.challenge(&entrance.api, &snapshot);
             let headers = challenge.map(|challenge| ("WWW-Authenticate", challenge));
@@ -107,46 +114,66 @@ fn token(request: Option<&MiniRequestObject>) -> Result<&str, BearerError> {
         return Err(BearerError::Malformed("a token in the address"));
     }
     let is = |name: &str| name.eq_ignore_ascii_case("authorization");
+    let connection = |name: &str| name.eq_ignore_ascii_case("connection");
+    let hides =
+        |(name, value): (&String, &String)| connection(name) && identity::is_hidden_by(value);
+    if request.headers.iter().any(hides) {
+        return Err(BearerError::Malformed("a Connection that takes away what is said here"));
+    }
     bearer::token(request.headers.iter().filter(|(name, _)| is(name)).map(|(_, value)| &**value))
 }
 
-/// Lets the request pass, with a session and with the headers that the API reads.
-fn pass(mut object: Object, admitted: &Admitted, now: UnixTime) -> Object {
-    let visitor = &admitted.visitor;
-    object.session = Some(session(visitor, &object, now));
+/// Lets the request pass, with a session called `name`, and with the headers that the API reads.
+///
+/// Tyk removes first, then sets. So everything goes that the caller may have said himself, in
+/// whatever spelling; names are spelled as Go does, because Tyk can be told to take them literally.
+fn pass(
+    mut object: Object,
+    visitor: &Visitor,
+    (authorization, name): (String, &Fingerprint),
+    now: UnixTime,
+) -> Object {
+    object.session = Some(session(visitor, &object, name, now));
     let request = object.request.get_or_insert_default();
-    for (name, value) in identity::headers(visitor) {
-        // What the caller may have set himself goes in any case: Tyk removes first, then sets.
-        if value.is_empty() {
-            request.delete_headers.push(name.to_owned());
-        } else {
-            request.set_headers.insert(name.to_owned(), value);
-        }
-    }
+    let forged = request.headers.keys().filter(|name| identity::is_ours(name)).cloned();
+    request.delete_headers = forged.chain(identity::NAMES.map(canonical)).collect();
+    let said = identity::headers(visitor).into_iter().filter(|(_, value)| !value.is_empty());
+    request.set_headers = said.map(|(name, value)| (canonical(name), value)).collect();
+    // Tyk tells us the first of several, and would send all of them on.
+    request.set_headers.insert("Authorization".to_owned(), authorization);
     // Nothing is answered in the place of the API; Tyk reads this without looking whether it is there.
     request.return_overrides.get_or_insert_default().response_code = -1;
-    if let Some(swapped) = &admitted.swapped {
-        request.set_headers.insert("Authorization".to_owned(), format!("Bearer {}", swapped.text));
-    }
     object
+}
+
+/// `x-tessera-actor` as `X-Tessera-Actor`.
+fn canonical(name: &str) -> String {
+    let mut first = true;
+    let spell = |letter: char| {
+        let spelled = if first { letter.to_ascii_uppercase() } else { letter };
+        first = letter == '-';
+        spelled
+    };
+    name.chars().map(spell).collect()
 }
 
 /// A session as long as the token, under a name that stays the same for the same caller. Tyk keeps
 /// it for quotas and rates alone: without an id extractor it asks here at every request.
-fn session(visitor: &Visitor, object: &Object, now: UnixTime) -> SessionState {
+fn session(visitor: &Visitor, object: &Object, name: &Fingerprint, now: UnixTime) -> SessionState {
     let spec = |name: &str| object.spec.get(name).cloned().unwrap_or_default();
-    let key = session_key(visitor);
     let mut session = SessionState {
         expires: visitor.exp,
         session_lifetime: visitor.life(now).max(1),
         apply_policies: visitor.policies.clone(),
         org_id: spec("OrgID"),
         alias: visitor.principal.clone(),
-        last_updated: now.seconds().to_string(),
         metadata: metadata(visitor),
         ..SessionState::default()
     };
-    session.metadata.insert("token".to_owned(), key);
+    // Never the token itself: quotas outlive tokens, and Tyk shows its keys. Sessions of all APIs
+    // share one space of names, and where keys are asked for, each is one.
+    let name = u128::from_be_bytes(name.first());
+    session.metadata.insert("token".to_owned(), format!("tessera-{name:032x}"));
     if visitor.policies.is_empty() {
         // Otherwise it could call every API of the gateway.
         let api_id = spec("APIID");
@@ -155,15 +182,6 @@ fn session(visitor: &Visitor, object: &Object, now: UnixTime) -> SessionState {
         session.access_rights.insert(api_id, right);
     }
     session
-}
-
-/// Names who calls and never the token: quotas outlive tokens, and Tyk shows its keys. Sessions of
-/// all APIs share one space of names, so this one is global.
-fn session_key(visitor: &Visitor) -> String {
-    let actor = visitor.act_sub.as_deref().unwrap_or_default();
-    let name = Fingerprint::of(format!("tessera\n{}\n{actor}", visitor.principal).as_bytes());
-    let half = u128::from_be_bytes(name.first());
-    format!("tessera-{half:032x}")
 }
 
 /// `$tyk_meta`: the identity context in flat texts.
@@ -208,15 +226,15 @@ fn refuse(
     });
     object.session = None;
     object.metadata.clear();
+    // Where Tyk takes this for its answer to the caller, it has none.
+    object.response = None;
     object
 }
 
 /// Tells the operator, and refuses: 403 to whoever is not the gateway, 500 where the API's
 /// definition is wrong, so that nobody looks for the fault in the token.
 fn misused(doors: &Doors, object: Object, misuse: Misuse) -> Object {
-    let api = object.spec.get("APIID").map(|id| safe(id));
-    doors.metrics.gateways.misused(Gateway::Tyk, misuse);
-    tracing::warn!(tyk_api = api, problem = misuse.as_str(), "{}", misuse.remedy());
+    doors.misused(Gateway::Tyk, misuse, object.spec.get("APIID").map(String::as_str));
     let (status, why) = match misuse {
         Misuse::Unproved => (403, "access denied"),
         Misuse::ConfigData | Misuse::Hook | Misuse::Message | Misuse::NoSuchApi => {

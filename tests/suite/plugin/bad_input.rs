@@ -41,8 +41,11 @@ fn another_hook_is_not_authentication() {
         sent["hook_type"] = json!(hook);
         // What Tyk knows about the caller by then must not come back as ours.
         sent["session"] = json!({ "apply_policies": ["gold"], "metadata": { "token": "k" } });
+        // After the API has answered, Tyk reads nothing but this: without it, nobody is answered.
+        sent["response"] = json!({ "status_code": 200, "body": "secret" });
         let reply = tyk.send(&sent);
         assert_refused(&reply, 500);
+        assert_eq!(reply["response"], json!(null));
     }
     sent["hook_type"] = json!(77);
     assert_refused(&tyk.send(&sent), 500);

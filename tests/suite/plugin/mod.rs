@@ -1,6 +1,7 @@
 //! Tyk's gRPC plugin, spoken as Tyk speaks it, by a client library of others over a real socket.
 
 mod bad_input;
+mod floods;
 mod lifecycle;
 mod refusals;
 mod sessions;

@@ -4,8 +4,9 @@ use serde_json::json;
 use tessera::dev::apps::INVOICE_AGENT;
 use tessera::dev::apps::ORDERS;
 use tessera::dev::people::{ALICE, BOB, HOME_TENANT};
+use tessera::protocol::ids::Fingerprint;
 
-use super::{Tyk, asking, assert_passed, object};
+use super::{Tyk, asking, assert_passed, assert_refused, object};
 use crate::exchange::{fields, token};
 use crate::support::{ORDERS_API, TASKS_API, TYK, World};
 
@@ -43,9 +44,11 @@ fn the_object_comes_back_as_it_was_but_for_what_is_meant() {
     let request = reply["request"].as_object_mut().unwrap();
     let headers = request.remove("set_headers").unwrap();
     let removed = request.remove("delete_headers").unwrap();
-    assert_eq!(headers["x-tessera-principal"], ALICE_PRINCIPAL);
-    assert_eq!(headers["Authorization"], json!(null), "not swapped: it goes on as it is");
-    assert_eq!(removed, json!(["x-tessera-actor"]), "nobody acts, and nobody can say so himself");
+    assert_eq!(headers["X-Tessera-Principal"], ALICE_PRINCIPAL);
+    // Tyk tells us the first of several, and would send all of them on.
+    assert_eq!(headers["Authorization"], format!("Bearer {token}"), "and nothing beside it");
+    assert_eq!(headers["X-Tessera-Actor"], json!(null), "nobody acts");
+    assert_eq!(removed.as_array().unwrap().len(), 9, "nobody can say so himself: {removed}");
     let reply = reply.as_object_mut().unwrap();
     assert!(reply.remove("session").is_some());
     assert_eq!(json!(reply), sent, "Tyk takes over address, body and all the rest");
@@ -69,6 +72,10 @@ fn the_key_is_of_the_caller_and_never_the_token() {
     assert_eq!(alice, key("orders", &second), "quotas go on with a new token");
     assert_eq!(alice, key("open", &first), "and at another API");
     assert!(!first.contains(&alice) && !alice.contains(ALICE_PRINCIPAL), "{alice}");
+    // Where Tyk asks for keys, each is one: it must not follow from what others know.
+    let known = Fingerprint::of(format!("session\n{ALICE_PRINCIPAL}\n").as_bytes());
+    let known = u128::from_be_bytes(known.first());
+    assert_ne!(alice, format!("tessera-{known:032x}"));
     let (bob, agent) = {
         let issuer = tyk.world.entra.issuer(HOME_TENANT);
         let portal = &tessera::dev::apps::PORTAL;
@@ -133,25 +140,42 @@ fn who_earns_no_policy_may_call_that_api_and_no_other() {
 }
 
 #[test]
-fn what_the_caller_says_about_himself_is_replaced() {
+fn what_the_caller_says_about_himself_goes_in_whatever_spelling() {
     let mut tyk = Tyk::start();
     let token = tyk.world.sign(&tyk.world.alice());
-    let forged = [
-        ("Authorization", &*format!("Bearer {token}")),
-        ("X-Tessera-Principal", "root"),
-        ("X-Tessera-Actor", "root"),
-    ];
-    let reply = tyk.send(&object(&asking("orders"), &forged));
+    let forged = ["X-Tessera-Principal", "X-Tessera-Actor", "X_Tessera_Actor", "X.TESSERA.Scope"];
+    let bearer = format!("Bearer {token}");
+    let headers: Vec<_> = forged.iter().map(|name| (*name, "root")).collect();
+    let headers = [&headers[..], &[("Authorization", &*bearer)]].concat();
+    let reply = tyk.send(&object(&asking("orders"), &headers));
     assert_passed(&reply);
-    // What Tyk does with it: remove, then set, by the canonical names of Go.
-    let names = |headers: Vec<&str>| headers.iter().map(|name| name.to_ascii_lowercase()).collect();
-    let set: Vec<String> =
-        names(reply["request"]["set_headers"].as_object().unwrap().keys().map(|n| &**n).collect());
     let removed = reply["request"]["delete_headers"].as_array().unwrap();
-    let removed: Vec<String> = names(removed.iter().map(|name| name.as_str().unwrap()).collect());
-    assert!(set.contains(&"x-tessera-principal".to_owned()));
-    assert!(removed.contains(&"x-tessera-actor".to_owned()));
-    assert_eq!(set.len() + removed.len(), 9, "every one of them is either set or removed");
+    for name in forged {
+        assert!(removed.contains(&json!(name)), "{name}: {removed:?}");
+    }
+    // Tyk can be told to take names literally: then only those spelled as Go does are replaced.
+    for name in reply["request"]["set_headers"].as_object().unwrap().keys() {
+        let spelled =
+            name.split('-').all(|word| word.starts_with(|c: char| c.is_ascii_uppercase()));
+        assert!(spelled, "{name}");
+    }
+}
+
+#[test]
+fn nobody_hides_for_whom_he_acts() {
+    let mut tyk = Tyk::start();
+    let bearer = format!("Bearer {}", tyk.world.sign(&tyk.world.alice()));
+    for (value, status) in
+        [("close, X-Tessera-Actor", Some(400)), ("authorization", Some(400)), ("keep-alive", None)]
+    {
+        let headers = [("Authorization", &*bearer), ("Connection", value)];
+        let reply = tyk.send(&object(&asking("orders"), &headers));
+        match status {
+            // Tyk removes what it names from the request, after the plugin has set it.
+            Some(status) => assert_refused(&reply, status),
+            None => assert_passed(&reply),
+        }
+    }
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Tokens that are swapped at every request: the same one is handed out again while it is good.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tessera::protocol::time::Seconds;
 
-use super::{Tyk, assert_passed, assert_refused};
+use super::{Tyk, assert_passed, assert_refused, object};
 use crate::signed_answers::claims;
-use crate::support::{BILLING_GATEWAY, Request, World};
+use crate::support::{BILLING_GATEWAY, ORDERS_API, Request, TYK, World};
 
 /// The token that takes the place of the caller's.
 #[track_caller]
@@ -83,4 +83,28 @@ fn one_whose_key_was_taken_out_is_not_handed_out_again() {
     let second = swapped(&tyk.dispatch("swapped", &token));
     assert_ne!(second, first);
     tyk.world.assert_active(&second);
+}
+
+#[test]
+fn a_token_at_its_end_is_to_be_renewed() {
+    let mut tyk = Tyk::start();
+    let token = tyk.world.sign(&tyk.world.alice().claim("exp", tyk.world.clock_at(20)));
+    tyk.world.assert_active(&token);
+    let reply = tyk.dispatch("swapped", &token);
+    assert_refused(&reply, 401);
+    let challenge = &reply["request"]["return_overrides"]["headers"]["WWW-Authenticate"];
+    assert!(challenge.as_str().unwrap().contains("error=\"invalid_token\""), "{challenge}");
+}
+
+#[test]
+fn who_does_not_prove_anything_chooses_no_swap() {
+    let mut tyk = Tyk::start();
+    let bearer = format!("Bearer {}", tyk.world.sign(&tyk.world.alice()));
+    let exchange = json!({ "resource": ORDERS_API, "scopes": ["orders.write"] });
+    let mut asked = json!({ "tessera": { "api": "open", "exchange": exchange } });
+    let reply = tyk.send(&object(&asked, &[("Authorization", &bearer)]));
+    assert_refused(&reply, 403);
+    asked["tessera"]["secret"] = TYK.1.into();
+    let reply = tyk.send(&object(&asked, &[("Authorization", &bearer)]));
+    assert_eq!(claims(&swapped(&reply))["scope"], "orders.write");
 }

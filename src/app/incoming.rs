@@ -1,0 +1,129 @@
+//! Connections to the listeners of gateways, as many as can be had: whoever reaches such a listener
+//! must not take away what the others need.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
+use tonic::transport::server::Connected;
+
+/// Most connections at a time. A gateway has one, for all of its requests.
+const CONNECTIONS: usize = 256;
+/// What a client of HTTP/2 sends at once (RFC 9113 §3.4), in bytes.
+const PREFACE: usize = 24;
+/// How long it may take for that. From then on the protocol looks after the connection itself.
+const PREFACE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long is waited when no connection can be had, for want of descriptors mostly.
+const BACK_OFF: Duration = Duration::from_millis(200);
+
+/// The connections that `accept` gives, one after the other.
+pub(super) fn incoming<C, F>(
+    accept: impl Fn() -> F,
+) -> impl Stream<Item = io::Result<Connection<C>>>
+where
+    F: Future<Output = io::Result<C>>,
+{
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    unfold((accept, room), async |(accept, room)| {
+        // Fails only when it is closed, which it never is.
+        let permit = Arc::clone(&room).acquire_owned().await.ok()?;
+        loop {
+            match accept().await {
+                Ok(peer) => return Some((Ok(Connection::new(peer, permit)), (accept, room))),
+                Err(error) => {
+                    tracing::warn!(%error, "a gateway's connection cannot be accepted");
+                    after(BACK_OFF).await;
+                }
+            }
+        }
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is waited for is somebody else's doing")]
+fn after(time: Duration) -> Sleep {
+    tokio::time::sleep(time)
+}
+
+/// A connection that is given up if nothing is said on it.
+pub(super) struct Connection<C> {
+    peer: C,
+    /// Until the preface has come: how much of it is missing, and until when that is waited for.
+    silent: Option<(usize, Pin<Box<Sleep>>)>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl<C> Connection<C> {
+    fn new(peer: C, permit: OwnedSemaphorePermit) -> Self {
+        let deadline = Box::pin(after(PREFACE_DEADLINE));
+        Self { peer, silent: Some((PREFACE, deadline)), _permit: permit }
+    }
+}
+
+impl<C: AsyncRead + Unpin> AsyncRead for Connection<C> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buffer.filled().len();
+        if let Poll::Ready(read) = Pin::new(&mut this.peer).poll_read(context, buffer) {
+            let came = buffer.filled().len().saturating_sub(before);
+            if let Some((missing, _)) = &mut this.silent {
+                *missing = missing.saturating_sub(came);
+                if *missing == 0 {
+                    this.silent = None;
+                }
+            }
+            return Poll::Ready(read);
+        }
+        let Some((_, deadline)) = &mut this.silent else { return Poll::Pending };
+        ready!(deadline.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<C: AsyncWrite + Unpin> AsyncWrite for Connection<C> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.peer).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.peer).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.peer.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.peer).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.peer).poll_shutdown(context)
+    }
+}
+
+/// Who is at the other end decides nothing.
+impl<C> Connected for Connection<C> {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
