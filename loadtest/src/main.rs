@@ -1,10 +1,16 @@
 //! Measures tessera beside the same work without it. See README.md.
 
 mod bare;
+mod bare_plugin;
+mod calls;
 mod client;
+mod frames;
 mod installation;
 mod machine;
+mod messages;
 mod mint;
+mod plugin;
+mod plugin_report;
 mod propagation;
 mod redis;
 mod replicas;
@@ -12,6 +18,7 @@ mod replicas_report;
 mod report;
 mod scenarios;
 mod server;
+mod tyk;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +39,11 @@ enum Command {
     /// The bare handler: reads a form and writes the bytes of a file
     #[command(hide = true)]
     Bare { answer: PathBuf },
+    /// The bare plugin of Tyk: gives every message back as it came
+    #[command(hide = true)]
+    BarePlugin,
+    /// Only Tyk's plugin; writes plugin.md beside the report
+    Plugin,
     /// Only the replicas that share a Redis; writes replicas.md beside the report
     Replicas,
 }
@@ -69,6 +81,8 @@ fn main() -> anyhow::Result<()> {
     let line = CommandLine::parse();
     match line.command {
         Some(Command::Bare { answer }) => bare::serve(&answer),
+        Some(Command::BarePlugin) => bare_plugin::serve(),
+        Some(Command::Plugin) => plugin::alone(&line.plan),
         Some(Command::Replicas) => replicas::alone(&line.plan),
         None => scenarios::run(&line.plan),
     }

@@ -17,7 +17,7 @@ use tessera::dev::tenant::{FakeEntra, KeySupply, Options};
 use crate::client::{Measured, Until, drive, exchanges, once, requests};
 use crate::report::Report;
 use crate::server::Server;
-use crate::{Plan, machine, mint, replicas};
+use crate::{Plan, machine, mint, plugin, replicas};
 
 /// How many different tokens the cached scenario asks for.
 const POPULATION: usize = 1000;
@@ -76,6 +76,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     };
     report.write(&plan.out)?;
     drop((tessera, bare));
+    plugin::run(plan, &entra, &tokens, facts.clone())?;
     replicas::run(plan, &entra, &tokens, facts)
 }
 

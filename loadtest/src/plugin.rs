@@ -1,0 +1,207 @@
+//! Tyk's plugin: what a decision from memory costs, beside reading a message and writing it again.
+
+use std::ffi::OsStr;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use tessera::dev::apps::ORDERS;
+use tessera::dev::people::{GOLD_CUSTOMERS, HOME_TENANT};
+use tessera::dev::server::Running;
+
+use crate::calls::{Called, Load, drive};
+use crate::client::{Until, get};
+use crate::plugin_report::{Report, Shape, Shaped, Timed};
+use crate::scenarios::look_alike;
+use crate::server::Server;
+use crate::tyk::{Answer, Asking, objects};
+use crate::{Plan, machine, mint};
+
+/// How many different tokens are asked about.
+const POPULATION: usize = 1000;
+/// How long is the JSON in a body, in bytes.
+const BODY_BYTES: usize = 4096;
+/// How long one run takes.
+const SECONDS: u64 = 3;
+/// How calls come. A gateway has one connection, whatever it has to ask at once.
+const SHAPES: [Shape; 4] = [
+    Shape { name: "GET", body_bytes: 0, connections: 1, at_once: 32 },
+    Shape { name: "GET", body_bytes: 0, connections: 4, at_once: 32 },
+    Shape { name: "GET", body_bytes: 0, connections: 1, at_once: 1 },
+    Shape { name: "POST of 4 KB", body_bytes: BODY_BYTES, connections: 1, at_once: 32 },
+];
+/// All calls again and again, for that long.
+const AGAIN: Until = Until::Elapsed(Duration::from_secs(SECONDS));
+
+/// Where tessera listens.
+struct Addresses {
+    tyk: SocketAddr,
+    admin: SocketAddr,
+}
+
+/// Measures this part alone.
+pub(crate) fn alone(plan: &Plan) -> anyhow::Result<()> {
+    let facts = machine::facts();
+    let entra = look_alike()?;
+    run(plan, &entra, &mint::tokens(&entra, POPULATION)?, facts)
+}
+
+/// Measures everything about the plugin and writes the report. The `facts` are those of the
+/// beginning.
+pub(crate) fn run(
+    plan: &Plan,
+    entra: &Running,
+    tokens: &[String],
+    mut facts: Vec<(&'static str, String)>,
+) -> anyhow::Result<()> {
+    facts.push(("load before", machine::load()?));
+    let tokens = tokens.get(..POPULATION).context("too few tokens")?;
+    machine::pin("1")?;
+    let folder = tempfile::tempdir()?;
+    let servers = Servers { tessera: start(plan, entra, folder.path())?, bare: bare()?, plan };
+    let shapes: Vec<_> =
+        SHAPES.iter().map(|shape| servers.shaped(*shape, tokens)).collect::<Result<_, _>>()?;
+    let exchanged = servers.exchanged(tokens)?;
+    let token_bytes = tokens.first().map_or(0, String::len);
+    let runs = plan.runs;
+    let report = Report { facts, token_bytes, runs, seconds: SECONDS, shapes, exchanged };
+    report.write(&plan.out.with_file_name("plugin.md"))
+}
+
+struct Servers<'p> {
+    tessera: Server<Addresses>,
+    bare: Server,
+    plan: &'p Plan,
+}
+
+impl Servers<'_> {
+    /// tessera and the bare plugin in turns, so that both meet the same moods of the machine.
+    fn shaped(&self, shape: Shape, tokens: &[String]) -> anyhow::Result<Shaped> {
+        let messages = objects(tokens, Asking { body_bytes: shape.body_bytes, exchange: false });
+        self.decided(&messages, shape, Until::Once)?;
+        let (mut bare, mut decided) = (Vec::new(), Vec::new());
+        for run in 1..=self.plan.runs {
+            bare.push(self.echoed(&messages, shape)?);
+            decided.push(self.decided(&messages, shape, AGAIN)?);
+            let last = |runs: &[Timed]| runs.last().map_or(0.0, |last| last.measured.per_second);
+            eprintln!("{shape} {run}: bare {:.0}/s, tessera {:.0}/s", last(&bare), last(&decided));
+        }
+        let message_bytes = messages.first().map_or(0, Vec::len);
+        Ok(Shaped { shape, message_bytes, bare, decided })
+    }
+
+    fn echoed(&self, messages: &[Vec<u8>], shape: Shape) -> anyhow::Result<Timed> {
+        let expected = Answer { request: true, ..Answer::default() };
+        let call =
+            |load| drive(self.bare.address, messages, load, |answer| check(answer, &expected));
+        timed(&self.bare, || call(load(shape, AGAIN)))
+    }
+
+    /// Decisions that let pass, from memory but for the first about a token.
+    fn decided(&self, messages: &[Vec<u8>], shape: Shape, until: Until) -> anyhow::Result<Timed> {
+        let expected = Answer { request: true, policies: 1, ..Answer::default() };
+        self.admitted(messages, load(shape, until), &expected)
+    }
+
+    /// Decisions that swap the token as well.
+    fn exchanged(&self, tokens: &[String]) -> anyhow::Result<Timed> {
+        let [shape, ..] = SHAPES;
+        let messages = objects(tokens, Asking { body_bytes: 0, exchange: true });
+        let expected = Answer { request: true, policies: 1, swapped: true, refused: false };
+        self.admitted(&messages, load(shape, Until::Once), &expected)?;
+        self.admitted(&messages, load(shape, AGAIN), &expected)
+    }
+
+    fn admitted(
+        &self,
+        messages: &[Vec<u8>],
+        load: Load,
+        expected: &Answer,
+    ) -> anyhow::Result<Timed> {
+        let before = self.count()?;
+        let to = self.tessera.address.tyk;
+        let timed =
+            timed(&self.tessera, || drive(to, messages, load, |answer| check(answer, expected)))?;
+        let counted = self.count()? - before;
+        let calls = timed.measured.latency.len();
+        ensure!(counted == calls, "tessera let {counted} of {calls} pass");
+        Ok(timed)
+    }
+
+    /// How many requests tessera says that it has let pass.
+    fn count(&self) -> anyhow::Result<u64> {
+        let (_, metrics) = get(self.tessera.address.admin, "/metrics")?;
+        let name =
+            "tessera_gateway_requests_total{api=\"orders\",gateway=\"tyk\",outcome=\"admitted\"} ";
+        let found = metrics.lines().find_map(|line| line.strip_prefix(name));
+        Ok(found.unwrap_or("0").parse()?)
+    }
+}
+
+const fn load(shape: Shape, until: Until) -> Load {
+    Load { connections: shape.connections, at_once: shape.at_once, until }
+}
+
+fn check(answer: &[u8], expected: &Answer) -> anyhow::Result<()> {
+    let read = Answer::read(answer)?;
+    ensure!(read == *expected, "a wrong answer: {read:?}, {}", String::from_utf8_lossy(answer));
+    Ok(())
+}
+
+fn timed<A>(
+    server: &Server<A>,
+    work: impl FnOnce() -> anyhow::Result<Called>,
+) -> anyhow::Result<Timed> {
+    let ran = server.cpu()?;
+    let Called { measured, waited } = work()?;
+    let ran = server.cpu()?.saturating_sub(ran);
+    let cpu_micros = ran.as_secs_f64() * 1e6 / measured.latency.len() as f64;
+    Ok(Timed { measured, cpu_micros, waited })
+}
+
+fn start(plan: &Plan, entra: &Running, folder: &Path) -> anyhow::Result<Server<Addresses>> {
+    let file = folder.join("tessera.yaml");
+    std::fs::write(&file, configuration(entra.authority()))?;
+    let find = |line: &str| {
+        let started: serde_json::Value = serde_json::from_str(line).ok()?;
+        let find = |name: &str| started.get(name)?.as_str()?.parse().ok();
+        Some(Addresses { tyk: find("tyk")?, admin: find("admin")? })
+    };
+    let arguments: [&OsStr; 3] = ["serve".as_ref(), "--config".as_ref(), file.as_ref()];
+    Server::start(plan.tessera.as_os_str(), &arguments, find)
+}
+
+fn bare() -> anyhow::Result<Server> {
+    let own = std::env::current_exe()?;
+    let arguments: [&OsStr; 1] = ["bare-plugin".as_ref()];
+    Server::start(own.as_os_str(), &arguments, |line| line.trim().parse().ok())
+}
+
+/// As in `tessera::dev::configuration`, with an API that Tyk asks about.
+fn configuration(authority: &str) -> String {
+    let orders = ORDERS.client_id;
+    format!(
+        r#"
+issuer: https://sts.example.com
+listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0", tyk: "127.0.0.1:0" }}
+entra:
+  - tenant: {HOME_TENANT}
+    authority: {authority}
+    audiences: [{orders}]
+clients:
+  tyk:
+    secret: "${{env:TYK_SECRET}}"
+    introspect: {{ audiences: [{orders}] }}
+    exchange: [{{ resource: "https://orders.internal", scopes: [orders.read], subjects: [user] }}]
+resources:
+  https://orders.internal: {{ scopes: {{ orders.read: [orders.read] }}, callers: [tyk] }}
+mapping:
+  - name: gold
+    when: {{ groups: [{GOLD_CUSTOMERS}] }}
+    grant: {{ policies: [gold], scopes: [orders.export] }}
+apis:
+  orders: {{ client: tyk, audiences: [{orders}], scopes: [orders.read] }}
+"#
+    )
+}

@@ -1,0 +1,186 @@
+//! The report about Tyk's plugin: for people as Markdown, for machines as JSON beside it.
+
+use std::fmt::{self, Write as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use crate::client::Measured;
+use crate::report::{Spread, together};
+
+/// Decisions per second from memory, on one core, over one connection.
+const AIM: f64 = 25_000.0;
+
+/// How calls come.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) name: &'static str,
+    pub(crate) body_bytes: usize,
+    pub(crate) connections: usize,
+    /// Over all connections.
+    pub(crate) at_once: usize,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, connections, at_once, .. } = self;
+        let connections = match connections {
+            1 => "one connection".to_owned(),
+            several => format!("{several} connections"),
+        };
+        let at_once = match at_once {
+            1 => "one by one".to_owned(),
+            several => format!("{several} at once"),
+        };
+        write!(f, "{name}, {connections}, {at_once}")
+    }
+}
+
+/// One run.
+pub(crate) struct Timed {
+    pub(crate) measured: Measured,
+    /// Of the server's core, for each call.
+    pub(crate) cpu_micros: f64,
+    /// The part of the time in which the generator waited.
+    pub(crate) waited: f64,
+}
+
+/// Several runs of one shape.
+pub(crate) struct Shaped {
+    pub(crate) shape: Shape,
+    pub(crate) message_bytes: usize,
+    pub(crate) bare: Vec<Timed>,
+    pub(crate) decided: Vec<Timed>,
+}
+
+impl Shaped {
+    fn ratio(&self) -> f64 {
+        spread(&self.decided).median / spread(&self.bare).median
+    }
+}
+
+/// Everything that was measured.
+pub(crate) struct Report {
+    pub(crate) facts: Vec<(&'static str, String)>,
+    pub(crate) token_bytes: usize,
+    pub(crate) runs: usize,
+    pub(crate) seconds: u64,
+    pub(crate) shapes: Vec<Shaped>,
+    pub(crate) exchanged: Timed,
+}
+
+impl Report {
+    /// Writes both forms and prints the Markdown.
+    pub(crate) fn write(&self, out: &Path) -> anyhow::Result<()> {
+        let text = self.markdown()?;
+        std::fs::write(out, &text).with_context(|| out.display().to_string())?;
+        let machine = serde_json::to_string_pretty(&self.json())?;
+        std::fs::write(out.with_extension("json"), machine + "\n")?;
+        println!("{text}");
+        Ok(())
+    }
+
+    fn markdown(&self) -> anyhow::Result<String> {
+        let mut text =
+            String::from("# Load test of Tyk's plugin\n\n| measured on | |\n|---|---|\n");
+        for (name, value) in &self.facts {
+            writeln!(text, "| {name} | {value} |")?;
+        }
+        let message = |shaped: &Shaped| (shaped.shape.name, shaped.message_bytes);
+        let mut messages: Vec<_> = self.shapes.iter().map(message).collect();
+        messages.dedup();
+        for (name, bytes) in messages {
+            let token = self.token_bytes;
+            writeln!(text, "| message | {name}: {bytes} bytes, of which {token} are the token |")?;
+        }
+        writeln!(
+            text,
+            "| runs | {} of {} s each, in turns with the bare plugin; closed loop |\n",
+            self.runs, self.seconds
+        )?;
+        text.push_str("| what | measured | aim | met |\n|---|---|---|---|\n");
+        if let Some(first) = self.shapes.first() {
+            let (rate, met) = (spread(&first.decided).median, "| ≥ 25000 |");
+            let yes = if rate >= AIM { "yes" } else { "no" };
+            writeln!(
+                text,
+                "| decisions per second on one core: {} | {rate:.0} {met} {yes} |",
+                first.shape
+            )?;
+        }
+        for shaped in &self.shapes {
+            writeln!(text, "| ÷ bare plugin: {} | {:.2} | | |", shaped.shape, shaped.ratio())?;
+        }
+        text.push_str(
+            "\n| per second | median | lowest | highest | core µs each | p50 µs | p99 µs | p99.9 µs \
+             | generator waited |\n|---|---|---|---|---|---|---|---|---|\n",
+        );
+        for (name, runs) in self.rows() {
+            row(&mut text, &name, runs)?;
+        }
+        Ok(text)
+    }
+
+    fn rows(&self) -> Vec<(String, &[Timed])> {
+        let mut rows: Vec<(_, &[Timed])> = Vec::new();
+        for Shaped { shape, bare, decided, .. } in &self.shapes {
+            rows.push((format!("bare plugin: {shape}"), bare));
+            rows.push((format!("tessera: {shape}"), decided));
+        }
+        if let Some(Shaped { shape, .. }) = self.shapes.first() {
+            let exchanged = std::slice::from_ref(&self.exchanged);
+            rows.push((format!("tessera, and the token swapped: {shape}"), exchanged));
+        }
+        rows
+    }
+
+    fn json(&self) -> Value {
+        let timed = |(name, runs): (String, &[Timed])| {
+            let each = |value: fn(&Timed) -> f64| runs.iter().map(value).collect::<Vec<_>>();
+            let at = |timed: &Timed| {
+                let latency = &timed.measured.latency;
+                let at = |quantile| latency.value_at_quantile(quantile);
+                json!({ "count": latency.len(), "p50": at(0.5), "p99": at(0.99), "p99.9": at(0.999) })
+            };
+            json!({
+                "calls": name,
+                "per_second": each(|run| run.measured.per_second),
+                "core_micros": each(|run| run.cpu_micros),
+                "generator_waited": each(|run| run.waited),
+                "micros": runs.iter().map(at).collect::<Vec<_>>(),
+            })
+        };
+        let ratio = |shaped: &Shaped| {
+            json!({
+                "calls": shaped.shape.to_string(),
+                "message_bytes": shaped.message_bytes,
+                "ratio": shaped.ratio(),
+            })
+        };
+        json!({
+            "machine": self.facts.iter().map(|(name, value)| json!([name, value])).collect::<Vec<_>>(),
+            "token_bytes": self.token_bytes,
+            "measured": self.rows().into_iter().map(timed).collect::<Vec<_>>(),
+            "beside_bare": self.shapes.iter().map(ratio).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn spread(runs: &[Timed]) -> Spread {
+    Spread::of_runs(runs.iter().map(|run| &run.measured))
+}
+
+fn row(text: &mut String, name: &str, runs: &[Timed]) -> anyhow::Result<()> {
+    let Spread { lowest, median, highest } = spread(runs);
+    let core = Spread::of(runs.iter().map(|run| run.cpu_micros)).median;
+    let waited = Spread::of(runs.iter().map(|run| run.waited)).median * 100.0;
+    let latency = together(runs.iter().map(|run| &run.measured))?;
+    let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|at| latency.value_at_quantile(at));
+    writeln!(
+        text,
+        "| {name} | {median:.0} | {lowest:.0} | {highest:.0} | {core:.1} | {p50} | {p99} | {p999} \
+         | {waited:.0} % |"
+    )?;
+    Ok(())
+}
