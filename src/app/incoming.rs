@@ -24,20 +24,30 @@ const PREFACE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long is waited when no connection can be had, for want of descriptors mostly.
 const BACK_OFF: Duration = Duration::from_millis(200);
 
-/// The connections that `accept` gives, one after the other.
+/// Room for the connections to one listener, whichever thread takes them.
+#[derive(Clone, Debug)]
+pub(super) struct Room(Arc<Semaphore>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(CONNECTIONS)))
+    }
+}
+
+/// The connections that `accept` gives, one after the other, as far as there is `room`.
 pub(super) fn incoming<C, F>(
+    room: Room,
     accept: impl Fn() -> F,
 ) -> impl Stream<Item = io::Result<Connection<C>>>
 where
     F: Future<Output = io::Result<C>>,
 {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    unfold((accept, room), async |(accept, room)| {
+    unfold((accept, room), async |(accept, Room(room))| {
         // Fails only when it is closed, which it never is.
         let permit = Arc::clone(&room).acquire_owned().await.ok()?;
         loop {
             match accept().await {
-                Ok(peer) => return Some((Ok(Connection::new(peer, permit)), (accept, room))),
+                Ok(peer) => return Some((Ok(Connection::new(peer, permit)), (accept, Room(room)))),
                 Err(error) => {
                     tracing::warn!(%error, "a gateway's connection cannot be accepted");
                     after(BACK_OFF).await;

@@ -178,10 +178,8 @@ impl App {
             following.start(&tasks, &stopped);
         }
         let handles = [public_server.handle(), admin_server.handle()];
-        let gateways = gateways.into_iter().map(|gateway| {
-            let stop = stopping.clone().cancelled_owned();
-            finishing(gateway.run(Arc::clone(&doors), stop), stopping.clone())
-        });
+        let gateways =
+            gateways.into_iter().map(|gateway| gateway.run(Arc::clone(&doors), stopping.clone()));
         let gateways = try_join_all(gateways);
         let servers = async { tokio::try_join!(public_server, admin_server, gateways).map(drop) };
         tokio::pin!(servers);
@@ -200,20 +198,6 @@ impl App {
         tracing::info!("stopped");
         ended
     }
-}
-
-/// `answering`, but only for so long after the order to stop.
-async fn finishing(
-    answering: impl Future<Output = io::Result<()>>,
-    stopping: CancellationToken,
-) -> io::Result<()> {
-    tokio::pin!(answering);
-    tokio::select! {
-        ended = &mut answering => return ended,
-        () = stopping.cancelled() => {}
-    }
-    let grace = Duration::from_secs(GRACE_SECONDS);
-    tokio::time::timeout(grace, answering).await.unwrap_or(Ok(()))
 }
 
 /// First what clients call; probes and scrapers are answered to the end.
