@@ -114,7 +114,7 @@ pub(crate) struct Answer {
     pub(crate) refused: bool,
     /// How many policies there are.
     pub(crate) policies: usize,
-    /// Whether there is another token.
+    /// Whether another token takes the place of the one that came.
     pub(crate) swapped: bool,
 }
 
@@ -140,12 +140,11 @@ impl Answer {
     }
 
     fn read_request(&mut self, request: &[u8]) -> anyhow::Result<()> {
+        let (mut came, mut set) = (None, None);
         for field in Fields(request) {
             match field? {
-                // A header to be set: its name is the first field of the entry.
-                (2, Value::Bytes(header)) => {
-                    self.swapped |= header.starts_with(b"\x0a\x0dAuthorization");
-                }
+                (1, Value::Bytes(header)) => came = authorization(header).or(came),
+                (2, Value::Bytes(header)) => set = authorization(header).or(set),
                 (10, Value::Bytes(overrides)) => {
                     for field in Fields(overrides) {
                         if let (1, Value::Number(code)) = field? {
@@ -156,8 +155,14 @@ impl Answer {
                 _ => {}
             }
         }
+        self.swapped = set.is_some() && set != came;
         Ok(())
     }
+}
+
+/// The value in this entry, if it is the one of `Authorization`.
+fn authorization(header: &[u8]) -> Option<&[u8]> {
+    header.strip_prefix(b"\x0a\x0dAuthorization")
 }
 
 /// The fields of a message, one after the other.
