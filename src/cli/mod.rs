@@ -72,24 +72,47 @@ struct ConfigFile {
     config: PathBuf,
 }
 
+/// Which configuration, or the one to try things with.
+#[derive(Debug, Args)]
+struct FileOrSample {
+    /// The configuration file; see docs/configuration.md
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        env = "TESSERA_CONFIG",
+        required_unless_present = "dev"
+    )]
+    config: Option<PathBuf>,
+    /// Use the sample configuration of `tessera dev` instead of a file
+    #[arg(long)]
+    dev: bool,
+}
+
 /// The ports of `tessera dev`, all on 127.0.0.1; 0 takes any that is free.
 #[derive(Clone, Copy, Debug, Args)]
 struct DevPorts {
     /// Port of the public listener
-    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    #[arg(long, value_name = "PORT", default_value_t = Self::default().port)]
     port: u16,
     /// Port of the admin listener
-    #[arg(long, value_name = "PORT", default_value_t = 9090)]
+    #[arg(long, value_name = "PORT", default_value_t = Self::default().admin_port)]
     admin_port: u16,
     /// Port of the Entra look-alike
-    #[arg(long, value_name = "PORT", default_value_t = 8090)]
+    #[arg(long, value_name = "PORT", default_value_t = Self::default().tenant_port)]
     tenant_port: u16,
     /// Port of Tyk's gRPC plugin
-    #[arg(long, value_name = "PORT", default_value_t = 5555)]
+    #[arg(long, value_name = "PORT", default_value_t = Self::default().tyk_port)]
     tyk_port: u16,
     /// Port of Envoy's external authorization
-    #[arg(long, value_name = "PORT", default_value_t = 5556)]
+    #[arg(long, value_name = "PORT", default_value_t = Self::default().envoy_port)]
     envoy_port: u16,
+}
+
+impl Default for DevPorts {
+    fn default() -> Self {
+        Self { port: 8080, admin_port: 9090, tenant_port: 8090, tyk_port: 5555, envoy_port: 5556 }
+    }
 }
 
 /// How a command ended well: with yes, or with no.

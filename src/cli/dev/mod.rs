@@ -37,14 +37,20 @@ pub(super) fn sample(tenant_port: u16, port: u16) -> Result<Config, Report> {
     config::load(&text, "the sample configuration", &SystemEnvironment, PlainSecrets::Allowed)
 }
 
-pub(super) fn run(ports: DevPorts) -> Result<Answer, Failure> {
-    let tenant = listen(ports.tenant_port)?;
-    let tenant_port = tenant.local_addr().context("the look-alike has no address")?.port();
-    let mut config = sample(tenant_port, ports.port)?;
+/// The sample with everything where `ports` say.
+pub(super) fn configuration(ports: DevPorts) -> Result<Config, Report> {
+    let mut config = sample(ports.tenant_port, ports.port)?;
     config.listen.public = local(ports.port);
     config.listen.admin = local(ports.admin_port);
     config.listen.tyk = Some(Endpoint::Tcp(local(ports.tyk_port)));
     config.listen.envoy = Some(Endpoint::Tcp(local(ports.envoy_port)));
+    Ok(config)
+}
+
+pub(super) fn run(ports: DevPorts) -> Result<Answer, Failure> {
+    let tenant = listen(ports.tenant_port)?;
+    let tenant_port = tenant.local_addr().context("the look-alike has no address")?.port();
+    let config = configuration(DevPorts { tenant_port, ..ports })?;
     logs::start(config.log).map_err(anyhow::Error::from)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let options = Options { clock: Arc::clone(&clock), keys: KeySupply::Fresh };

@@ -13,7 +13,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use super::output::{complain, say};
-use super::{Answer, ConfigFile, Failure, load};
+use super::{Answer, Failure, FileOrSample, load};
 use crate::config::Config;
 use crate::domain::api::{Api, Road, TykRoute};
 use site::Site;
@@ -29,7 +29,7 @@ enum Order {
     /// Write the API definitions, one for each `apis.NAME.tyk`
     Api {
         #[command(flatten)]
-        file: ConfigFile,
+        file: FileOrSample,
         #[command(flatten)]
         reached: Reached,
         /// Classic definitions, or `OpenAPI` documents with Tyk's extension
@@ -44,14 +44,14 @@ enum Order {
     /// Write one policy for every id that `mapping` grants; rates and quotas are yours to set
     Policies {
         #[command(flatten)]
-        file: ConfigFile,
+        file: FileOrSample,
         #[command(flatten)]
         place: Place,
     },
     /// Write the parts of tyk.conf that concern tessera
     Gateway {
         #[command(flatten)]
-        file: ConfigFile,
+        file: FileOrSample,
         #[command(flatten)]
         place: Place,
     },
@@ -92,18 +92,18 @@ pub(super) enum Format {
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     match &arguments.order {
         Order::Api { file, reached, format, place, names } => {
-            let config = load::config(&file.config)?;
+            let config = load::file_or_sample(file)?;
             apis(&reached.site(&config), *format, place, names)
         }
         Order::Policies { file, place } => {
-            let config = load::config(&file.config)?;
+            let config = load::file_or_sample(file)?;
             let file = policies::skeleton(&config).map_err(Failure::Usage)?;
             place.write("policies.json", &file)?;
             complain("rates and quotas in policies.json are placeholders: set your own");
             Ok(Answer::Yes)
         }
         Order::Gateway { file, place } => {
-            let config = load::config(&file.config)?;
+            let config = load::file_or_sample(file)?;
             let file = gateway::parts(&config).map_err(Failure::Usage)?;
             place.write("tyk.conf.json", &file)?;
             complain("merge this into tyk.conf; paths are relative to where Tyk is started");

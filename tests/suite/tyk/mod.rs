@@ -3,6 +3,7 @@
 mod commands;
 mod golden;
 mod page;
+mod readme;
 mod schema;
 
 use std::process::Output;
