@@ -114,7 +114,8 @@ fn asked(pair: &Pair<'_>, report: &mut Report) -> bool {
     if asked.api != api.name {
         report.differs(Fault::ConfigDataApi, (file, field(".api")), &asked.api, &api.name);
     }
-    if api.guard == Guard::Secret || asked.secret.is_some() {
+    // A swap that the definition asks for needs it whatever guards the API.
+    if api.guard == Guard::Secret || asked.secret.is_some() || asked.exchange.is_some() {
         road::secret((file, field(".secret")), asked.secret.as_deref(), report);
     }
     if let Some(swap) = &asked.exchange {

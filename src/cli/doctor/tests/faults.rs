@@ -297,6 +297,14 @@ const CASES: &[Case] = &[
     (Fault::SecretMissing, World::classic, |world| {
         world.cut(PLUGGED, "/config_data/tessera/secret");
     }),
+    (Fault::SecretMissing, World::classic, |world| {
+        let api = world.config.apis.iter_mut().find(|api| api.name == "plugged").unwrap();
+        api.guard = crate::domain::api::Guard::Network;
+        let swap = api.exchange.clone().expect("it is swapped");
+        let swap = json!({ "resource": swap.resource, "scopes": swap.scopes });
+        world.set(PLUGGED, "/config_data/tessera/exchange", swap);
+        world.cut(PLUGGED, "/config_data/tessera/secret");
+    }),
     (Fault::StripAuthorization, World::classic, |world| {
         world.set(PLUGGED, "/strip_auth_data", json!(true));
     }),
