@@ -1,7 +1,6 @@
 //! `tessera explain`: why is this token active, or why not?
 
 use std::io::Read as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -10,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::output::say;
 use super::stop::runtime;
-use super::{Answer, Failure, dev, load, rehearse};
+use super::{Answer, DevPorts, Failure, FileOrSample, load, rehearse};
 use crate::adapters::clock::SystemClock;
 use crate::app::Outside;
 use crate::config::Config;
@@ -27,18 +26,8 @@ const MAX_INPUT_BYTES: u64 = 256 * 1024;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The configuration file; see docs/configuration.md
-    #[arg(
-        long,
-        short,
-        value_name = "FILE",
-        env = "TESSERA_CONFIG",
-        required_unless_present = "dev"
-    )]
-    config: Option<PathBuf>,
-    /// Use the sample configuration of a running `tessera dev` instead of a file
-    #[arg(long)]
-    dev: bool,
+    #[command(flatten)]
+    file: FileOrSample,
     /// The port of its Entra look-alike
     #[arg(long, value_name = "PORT", default_value_t = 8090, requires = "dev")]
     tenant_port: u16,
@@ -58,10 +47,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
-    let config = match &arguments.config {
-        Some(path) if !arguments.dev => load::config(path)?,
-        _ => dev::sample(arguments.tenant_port, 0)?,
-    };
+    let ports = DevPorts { tenant_port: arguments.tenant_port, ..DevPorts::default() };
+    let config = load::file_or_sample(&arguments.file, ports)?;
     let snapshot = Snapshot::of(&config);
     let caller = caller(&snapshot, arguments.client.as_deref())?;
     let token = match &arguments.token {

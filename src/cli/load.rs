@@ -12,10 +12,10 @@ pub(super) fn config(path: &Path) -> Result<Config, Failure> {
     Ok(config::load(&text, &origin, &SystemEnvironment, PlainSecrets::Refused)?)
 }
 
-/// The same, or that of `tessera dev` at its usual ports.
-pub(super) fn file_or_sample(which: &FileOrSample) -> Result<Config, Failure> {
+/// The same, or that of `tessera dev` at `ports`.
+pub(super) fn file_or_sample(which: &FileOrSample, ports: DevPorts) -> Result<Config, Failure> {
     match &which.config {
         Some(path) if !which.dev => config(path),
-        Some(_) | None => Ok(dev::configuration(DevPorts::default())?),
+        Some(_) | None => Ok(dev::configuration(ports)?),
     }
 }

@@ -9,9 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::answer;
 use crate::domain::denial::ErrorCode;
-
-/// Seconds after which a caller may ask again when something we depend on is missing.
-const RETRY_SECONDS: u64 = 5;
+use crate::service::gate::RETRY_SECONDS;
 
 /// What is wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

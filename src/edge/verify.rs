@@ -113,8 +113,8 @@ fn refuse(
     if let Some(challenge) = refused.challenge(&entrance.api, snapshot) {
         response.insert_header((WWW_AUTHENTICATE, challenge));
     }
-    if refused.status() == 503 {
-        response.insert_header((RETRY_AFTER, "5"));
+    if let Some(seconds) = refused.retry_after() {
+        response.insert_header((RETRY_AFTER, seconds));
     }
     response.insert_header((CONTENT_TYPE, answer::JSON));
     let (error, why) = (refused.code(), refused.told());

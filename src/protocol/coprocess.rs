@@ -3,9 +3,11 @@
 //! The message that was received goes back changed, so every field of a request on its way to
 //! authentication is here, read or not: what is not here would be lost on the way.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use serde::Deserialize;
 
 /// The full name of the service.
 pub const SERVICE: &str = "coprocess.Dispatcher";
@@ -328,3 +330,51 @@ pub struct Event {
 /// Nothing.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct EventReply {}
+
+/// What an API's `config_data` says to us; other plugins may have their own keys beside it.
+#[derive(Deserialize)]
+struct ConfigData<'a> {
+    #[serde(borrow)]
+    tessera: Asked<'a>,
+}
+
+/// `config_data.tessera`. A misspelt key is an error: it may have been `exchange`, and then the wrong
+/// token would go on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked<'a> {
+    /// The API, as it is called under `apis`.
+    #[serde(borrow)]
+    pub api: Cow<'a, str>,
+    /// The secret of the API's client.
+    #[serde(borrow, default)]
+    pub secret: Option<Cow<'a, str>>,
+    /// What the token is to be swapped for, in place of what `apis` says.
+    #[serde(default)]
+    pub exchange: Option<AskedSwap>,
+}
+
+/// Never shows the secret.
+impl std::fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Asked").field("api", &self.api).finish_non_exhaustive()
+    }
+}
+
+/// What a token is to be swapped for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskedSwap {
+    /// The resource, by its exact name.
+    pub resource: String,
+    /// The scopes to ask for; empty: whatever can be had.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+impl<'a> Asked<'a> {
+    /// Reads the JSON of a whole `config_data`.
+    pub fn read(config_data: &'a str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(config_data).map(|ConfigData { tessera }| tessera)
+    }
+}

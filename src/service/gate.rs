@@ -17,6 +17,9 @@ use crate::protocol::exchange::{Declared, Request, Requested};
 use crate::protocol::ids::Fingerprint;
 use crate::protocol::token_type::TokenType;
 
+/// Seconds after which it may be asked again when something we depend on is missing.
+pub const RETRY_SECONDS: u64 = 5;
+
 /// What lets requests through.
 #[derive(Debug)]
 pub struct Gate {
@@ -153,6 +156,11 @@ impl Refused {
             | Self::Barred(_, Barred { bar: Bar::Policy | Bar::Scope, .. }) => 403,
             Self::Unavailable(_) => 503,
         }
+    }
+
+    /// After how many seconds it may be known, where it cannot be now.
+    pub fn retry_after(&self) -> Option<u64> {
+        (self.status() == 503).then_some(RETRY_SECONDS)
     }
 
     /// What the caller is told: fixed texts, which repeat nothing of the request.

@@ -29,7 +29,7 @@ const SAMPLE_ISSUER: &str = "http://127.0.0.1:8080";
 /// The sample configuration for a look-alike at `tenant_port`, and a service at `port`. Clients
 /// compare the issuer with where they found it (RFC 8414 §3.3); port 0 is not known before it is
 /// taken, so the issuer stays what it is.
-pub(super) fn sample(tenant_port: u16, port: u16) -> Result<Config, Report> {
+fn sample(tenant_port: u16, port: u16) -> Result<Config, Report> {
     let issuer = if port == 0 { SAMPLE_ISSUER } else { &*format!("http://127.0.0.1:{port}") };
     let text = SAMPLE
         .replace(SAMPLE_AUTHORITY, &format!("http://127.0.0.1:{tenant_port}"))

@@ -21,7 +21,7 @@ use super::check::count;
 use super::output::say;
 use super::tyk::Reached;
 use super::tyk::site::Site;
-use super::{Answer, Failure, FileOrSample, load};
+use super::{Answer, DevPorts, Failure, FileOrSample, load};
 use crate::domain::tyk::Severity;
 use files::Files;
 use report::Report;
@@ -56,7 +56,7 @@ enum Edition {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
-    let config = load::file_or_sample(&arguments.file)?;
+    let config = load::file_or_sample(&arguments.file, DevPorts::default())?;
     let files =
         Files::read(arguments.tyk_conf.as_deref(), &arguments.apis, arguments.policies.as_deref())
             .map_err(Failure::Usage)?;

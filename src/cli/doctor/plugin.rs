@@ -1,6 +1,6 @@
 //! The gRPC plugin, as an API's definition has it.
 
-use serde::Deserialize;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::definition::{CONFIG_DATA, Definition, Form, HOOK_NAME, Names, STRIP, find};
@@ -8,6 +8,7 @@ use super::report::Report;
 use super::road::{self, Pair};
 use crate::domain::api::Guard;
 use crate::domain::tyk::Fault;
+use crate::protocol::coprocess::Asked;
 
 const ON: Names =
     ("enable_coprocess_auth", "x-tyk-api-gateway.server.authentication.custom.enabled");
@@ -31,25 +32,6 @@ const HOOKS: [Names; 8] = [
     ("", "x-tyk-api-gateway.middleware.global.postAuthenticationPlugin.plugins"),
     ("", "x-tyk-api-gateway.middleware.global.responsePlugin.plugins"),
 ];
-
-/// `config_data.tessera`, as strictly as the plugin reads it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    api: String,
-    #[serde(default)]
-    secret: Option<String>,
-    #[serde(default)]
-    exchange: Option<AskedSwap>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AskedSwap {
-    resource: String,
-    #[serde(default)]
-    scopes: Vec<String>,
-}
 
 pub(super) fn examine(pair: &Pair<'_>, report: &mut Report) {
     let definition = pair.definition;

@@ -13,7 +13,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use super::output::{complain, say};
-use super::{Answer, Failure, FileOrSample, load};
+use super::{Answer, DevPorts, Failure, FileOrSample, load};
 use crate::config::Config;
 use crate::domain::api::{Api, Road, TykRoute};
 use site::Site;
@@ -92,18 +92,18 @@ pub(super) enum Format {
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     match &arguments.order {
         Order::Api { file, reached, format, place, names } => {
-            let config = load::file_or_sample(file)?;
+            let config = load::file_or_sample(file, DevPorts::default())?;
             apis(&reached.site(&config), *format, place, names)
         }
         Order::Policies { file, place } => {
-            let config = load::file_or_sample(file)?;
+            let config = load::file_or_sample(file, DevPorts::default())?;
             let file = policies::skeleton(&config).map_err(Failure::Usage)?;
             place.write("policies.json", &file)?;
             complain("rates and quotas in policies.json are placeholders: set your own");
             Ok(Answer::Yes)
         }
         Order::Gateway { file, place } => {
-            let config = load::file_or_sample(file)?;
+            let config = load::file_or_sample(file, DevPorts::default())?;
             let file = gateway::parts(&config).map_err(Failure::Usage)?;
             place.write("tyk.conf.json", &file)?;
             complain("merge this into tyk.conf; paths are relative to where Tyk is started");

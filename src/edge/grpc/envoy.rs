@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
-use super::Doors;
+use super::{Doors, recognised};
 use crate::edge::decide::decide;
-use crate::edge::identity;
+use crate::edge::{identity, told};
 use crate::protocol::bearer::{self, BearerError};
 use crate::protocol::ext_authz::{
     AppendAction, AttributeContext, CheckRequest, CheckResponse, DeniedResponse, HeaderValue,
     HeaderValueOption, HttpRequest, HttpResponse, HttpStatus, OkResponse, Status,
 };
-use crate::service::gate::{Admitted, Gate, Refused, Shut};
+use crate::service::gate::{Admitted, Refused};
 use crate::telemetry::gateway_metrics::{Gateway, Misuse};
 
 /// The keys of `context_extensions`.
@@ -33,15 +33,20 @@ pub(super) async fn check(doors: &Doors, check: &CheckRequest) -> CheckResponse 
     };
     let AttributeContext { context_extensions: route, .. } = attributes;
     let Some(name) = route.get(API) else { return misused(doors, Misuse::ConfigData) };
-    let entrance = Gate::recognise(&snapshot, name, route.get(SECRET).map(String::as_str));
-    let entrance = match entrance {
+    let secret = route.get(SECRET).map(String::as_str);
+    let entrance = match recognised(&snapshot, name, secret) {
         Ok(entrance) => entrance,
-        Err(Shut::NoSuchApi) => return misused(doors, Misuse::NoSuchApi),
-        Err(Shut::Unproved) => return misused(doors, Misuse::Unproved),
+        Err(misuse) => return misused(doors, misuse),
     };
     let token = token(request);
     let decided = decide(&doors.gate, (&snapshot, &entrance), token, None).await;
-    doors.record((Gateway::Envoy, &entrance), &decided, &snapshot, started.elapsed());
+    told::decided(
+        &doors.metrics,
+        (Gateway::Envoy, &entrance.api),
+        &decided,
+        &snapshot,
+        started.elapsed(),
+    );
     match decided {
         Ok(admitted) => pass(request, &admitted, token.unwrap_or_default()),
         Err(refused) => {
@@ -118,21 +123,14 @@ fn refuse(refused: &Refused, challenge: Option<String>) -> CheckResponse {
     };
     let mut headers: Vec<_> =
         challenge.into_iter().map(|challenge| header("www-authenticate", challenge)).collect();
-    if refused.status() == 503 {
-        headers.push(header("retry-after", "5".to_owned()));
-    }
+    headers.extend(refused.retry_after().map(|after| header("retry-after", after.to_string())));
     denied(code, (refused.status(), refused.code(), refused.told()), headers)
 }
 
 fn misused(doors: &Doors, misuse: Misuse) -> CheckResponse {
-    doors.misused(Gateway::Envoy, misuse, None);
-    let told = match misuse {
-        Misuse::Unproved => (403, "access_denied", "access denied"),
-        Misuse::ConfigData | Misuse::Hook | Misuse::Message | Misuse::NoSuchApi => {
-            (500, "server_error", "the gateway is not set up for this API")
-        }
-    };
-    denied(PERMISSION_DENIED, told, Vec::new())
+    let (status, why) = doors.misused(Gateway::Envoy, misuse, None);
+    let error = if status == 403 { "access_denied" } else { "server_error" };
+    denied(PERMISSION_DENIED, (status, error, why), Vec::new())
 }
 
 fn denied(

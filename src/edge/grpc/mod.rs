@@ -7,7 +7,6 @@ mod tyk;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -16,7 +15,7 @@ pub use server::{Answering, serve};
 
 use crate::domain::rejection::safe;
 use crate::ports::Clock;
-use crate::service::gate::{Admitted, Entrance, Gate, Refused};
+use crate::service::gate::{Entrance, Gate, Shut};
 use crate::service::snapshot::Snapshot;
 use crate::telemetry::gateway_metrics::{Gateway, Misuse};
 use crate::telemetry::metrics::Metrics;
@@ -57,23 +56,29 @@ impl Doors {
 
     /// Tells the operator that a gateway is not set up for what it asks. Everything is counted, but
     /// logged once a second at most: who reaches the listener must not fill the log.
-    fn misused(&self, gateway: Gateway, misuse: Misuse, api: Option<&str>) {
+    ///
+    /// Gives status and text of the answer: 403 to whoever is not the gateway, 500 where its
+    /// definition is wrong, so that nobody looks for the fault in the token.
+    fn misused(&self, gateway: Gateway, misuse: Misuse, api: Option<&str>) -> (u16, &'static str) {
         self.metrics.gateways.misused(gateway, misuse);
         let now = self.clock.now().seconds();
         if self.misuse_told.swap(now, Ordering::Relaxed) != now {
             let (gateway, problem, api) = (gateway.as_str(), misuse.as_str(), api.map(safe));
             tracing::warn!(gateway, problem, api, "{}", misuse.remedy());
         }
+        match misuse {
+            Misuse::Unproved => (403, "access denied"),
+            Misuse::ConfigData | Misuse::Hook | Misuse::Message | Misuse::NoSuchApi => {
+                (500, "the gateway is not set up for this API")
+            }
+        }
     }
+}
 
-    /// Tells the operator what became of a request.
-    fn record(
-        &self,
-        (gateway, entrance): (Gateway, &Entrance),
-        decided: &Result<Admitted, Refused>,
-        snapshot: &Snapshot,
-        took: Duration,
-    ) {
-        super::told::decided(&self.metrics, (gateway, &entrance.api), decided, snapshot, took);
-    }
+/// The API that a gateway asks about, if it may.
+fn recognised(snapshot: &Snapshot, api: &str, secret: Option<&str>) -> Result<Entrance, Misuse> {
+    Gate::recognise(snapshot, api, secret).map_err(|shut| match shut {
+        Shut::NoSuchApi => Misuse::NoSuchApi,
+        Shut::Unproved => Misuse::Unproved,
+    })
 }

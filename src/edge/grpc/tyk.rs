@@ -4,52 +4,21 @@
 //! The object that was received goes back changed. Tyk takes over the address and the body of what
 //! comes back, and cannot do without `request` and `return_overrides`.
 
-use std::borrow::Cow;
 use std::time::Instant;
 
-use serde::Deserialize;
-
-use super::Doors;
+use super::{Doors, recognised};
 use crate::domain::admission::Visitor;
 use crate::domain::api::Swap;
 use crate::edge::decide::decide;
-use crate::edge::identity;
+use crate::edge::{identity, told};
 use crate::protocol::bearer::{self, BearerError};
 use crate::protocol::coprocess::{
-    AccessDefinition, Event, EventReply, HookType, MiniRequestObject, Object, ReturnOverrides,
-    SessionState,
+    AccessDefinition, Asked, Event, EventReply, HookType, MiniRequestObject, Object,
+    ReturnOverrides, SessionState,
 };
 use crate::protocol::ids::Fingerprint;
 use crate::protocol::time::UnixTime;
-use crate::service::gate::{Gate, Shut};
 use crate::telemetry::gateway_metrics::{Gateway, Misuse};
-
-/// What the API's `config_data` says to us; other plugins may have their own keys beside it.
-#[derive(Deserialize)]
-struct ConfigData<'a> {
-    #[serde(borrow)]
-    tessera: Asked<'a>,
-}
-
-/// A misspelt key is an error: it may have been `exchange`, and then the wrong token would go on.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Asked<'a> {
-    #[serde(borrow)]
-    api: Cow<'a, str>,
-    #[serde(borrow, default)]
-    secret: Option<Cow<'a, str>>,
-    #[serde(default)]
-    exchange: Option<AskedSwap>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AskedSwap {
-    resource: String,
-    #[serde(default)]
-    scopes: Vec<String>,
-}
 
 /// Answers one call.
 pub(super) async fn dispatch(doors: &Doors, object: Object) -> Object {
@@ -59,20 +28,24 @@ pub(super) async fn dispatch(doors: &Doors, object: Object) -> Object {
         Ok(asked) => asked,
         Err(misuse) => return misused(doors, object, misuse),
     };
-    let entrance = Gate::recognise(&snapshot, &asked.api, asked.secret.as_deref());
-    let entrance = match entrance {
+    let entrance = match recognised(&snapshot, &asked.api, asked.secret.as_deref()) {
         Ok(entrance) => entrance,
-        Err(Shut::NoSuchApi) => return misused(doors, object, Misuse::NoSuchApi),
-        Err(Shut::Unproved) => return misused(doors, object, Misuse::Unproved),
+        Err(misuse) => return misused(doors, object, misuse),
     };
-    let swap = asked.exchange.map(|AskedSwap { resource, scopes }| Swap { resource, scopes });
+    let swap = asked.exchange.map(|swap| Swap { resource: swap.resource, scopes: swap.scopes });
     if swap.is_some() && !entrance.proved {
         // Whoever reaches the listener could have tokens issued, for whatever the client may ask.
         return misused(doors, object, Misuse::Unproved);
     }
     let token = token(object.request.as_ref());
     let decided = decide(&doors.gate, (&snapshot, &entrance), token, swap.as_ref()).await;
-    doors.record((Gateway::Tyk, &entrance), &decided, &snapshot, started.elapsed());
+    told::decided(
+        &doors.metrics,
+        (Gateway::Tyk, &entrance.api),
+        &decided,
+        &snapshot,
+        started.elapsed(),
+    );
     match decided {
         Ok(admitted) => {
             let onward = admitted.authorization(token.unwrap_or_default());
@@ -82,7 +55,7 @@ pub(super) async fn dispatch(doors: &Doors, object: Object) -> Object {
         Err(refused) => {
             let challenge = refused.challenge(&entrance.api, &snapshot);
             let headers = challenge.map(|challenge| ("WWW-Authenticate", challenge));
-            let again = (refused.status() == 503).then(|| ("Retry-After", "5".to_owned()));
+            let again = refused.retry_after().map(|seconds| ("Retry-After", seconds.to_string()));
             refuse(object, refused.status(), refused.told(), headers.into_iter().chain(again))
         }
     }
@@ -102,9 +75,7 @@ fn asked(object: &Object) -> Result<Asked<'_>, Misuse> {
         return Err(Misuse::Message);
     }
     let config = object.spec.get("config_data").ok_or(Misuse::ConfigData)?;
-    let config: ConfigData<'_> =
-        serde_json::from_str(config).map_err(|_unreadable| Misuse::ConfigData)?;
-    Ok(config.tessera)
+    Asked::read(config).map_err(|_unreadable| Misuse::ConfigData)
 }
 
 /// The one token of the request. Names of headers are compared as HTTP does.
@@ -231,15 +202,8 @@ fn refuse(
     object
 }
 
-/// Tells the operator, and refuses: 403 to whoever is not the gateway, 500 where the API's
-/// definition is wrong, so that nobody looks for the fault in the token.
 fn misused(doors: &Doors, object: Object, misuse: Misuse) -> Object {
-    doors.misused(Gateway::Tyk, misuse, object.spec.get("APIID").map(String::as_str));
-    let (status, why) = match misuse {
-        Misuse::Unproved => (403, "access denied"),
-        Misuse::ConfigData | Misuse::Hook | Misuse::Message | Misuse::NoSuchApi => {
-            (500, "the gateway is not set up for this API")
-        }
-    };
+    let api = object.spec.get("APIID").map(String::as_str);
+    let (status, why) = doors.misused(Gateway::Tyk, misuse, api);
     refuse(object, status, why, std::iter::empty())
 }

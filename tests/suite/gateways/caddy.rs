@@ -11,14 +11,11 @@ fn scene(swap: Swap) -> Scene {
     Scene::start("caddy", swap, |places, folder| {
         let port = format!("http://:{}", places.gateway.port());
         let (tessera, backend) = (places.tessera.to_string(), places.backend.to_string());
-        let mut changes = vec![
+        let changes = [
             ("http://:8000", port.as_str()),
             ("127.0.0.1:8080", &tessera),
             ("127.0.0.1:8081", &backend),
         ];
-        if swap == Swap::No {
-            changes.push(("copy_headers Authorization ", "copy_headers "));
-        }
         let text = adapted("caddy/Caddyfile", &changes);
         let mut command = program("caddy");
         command.args(["run", "--adapter", "caddyfile"]);
