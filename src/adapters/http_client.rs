@@ -87,7 +87,7 @@ pub enum HttpError {
 /// The client could not be made: no TLS, or no root certificates.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up HTTPS: {0}; are there root certificates in this image (ca-certificates)?")]
-pub struct HttpSetupError(#[source] reqwest::Error);
+pub struct HttpSetupError(#[source] pub(super) reqwest::Error);
 
 impl HttpClient {
     /// A client with the default time limits.
@@ -96,18 +96,8 @@ impl HttpClient {
     }
 
     /// A client with these time limits.
-    #[expect(clippy::disallowed_methods, reason = "the one client, with our limits")]
     pub fn with_timeouts(timeouts: Timeouts) -> Result<Self, HttpSetupError> {
-        reqwest::Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .referer(false)
-            .connect_timeout(timeouts.connect)
-            .timeout(timeouts.total)
-            .user_agent(concat!("tessera/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map(|client| Self { client })
-            .map_err(HttpSetupError)
+        limited(timeouts).build().map(|client| Self { client }).map_err(HttpSetupError)
     }
 
     /// The body at `url`, at most `limit` bytes of it; only a 200 is good.
@@ -167,6 +157,18 @@ impl HttpClient {
     }
 }
 
+/// What every client here keeps to: no redirect, no proxy, and an end.
+#[expect(clippy::disallowed_methods, reason = "the one client, with our limits")]
+pub(super) fn limited(timeouts: Timeouts) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .referer(false)
+        .connect_timeout(timeouts.connect)
+        .timeout(timeouts.total)
+        .user_agent(concat!("tessera/", env!("CARGO_PKG_VERSION")))
+}
+
 /// Whether `url` may be called: https, or http where it cannot leave this host (a pretend tenant
 /// for development and tests).
 pub fn is_callable(url: &Url) -> bool {
@@ -184,11 +186,11 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// An address as messages show it: without user, password, query and fragment.
-fn place(url: &Url) -> String {
+pub fn place(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-fn transport(url: &Url, error: &reqwest::Error) -> HttpError {
+pub(super) fn transport(url: &Url, error: &reqwest::Error) -> HttpError {
     if error.is_timeout() {
         return HttpError::Timeout { place: place(url) };
     }

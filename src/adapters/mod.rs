@@ -6,6 +6,7 @@ pub mod graph;
 pub mod http_client;
 pub mod issuer_keys;
 pub mod opaque_tokens;
+pub mod probe;
 pub mod random;
 pub mod redis;
 pub mod replay;

@@ -371,8 +371,8 @@ fn every_line_that_dev_prints_works_as_printed() {
 #[test]
 fn help_names_every_command_and_the_exit_codes() {
     let help = text(&run(&["--help"]).stdout);
-    for word in ["dev", "serve", "check", "explain", "keys", "test", "tyk", "doctor", "Exit codes:"]
-    {
+    let commands = ["dev", "serve", "check", "explain", "keys", "test", "tyk", "doctor", "probe"];
+    for word in commands.into_iter().chain(["Exit codes:"]) {
         assert!(help.contains(word), "{word}: {help}");
     }
     assert_eq!(run(&["surve"]).status.code(), Some(2));

@@ -21,6 +21,7 @@ mod metadata;
 mod metrics;
 mod outages;
 mod plugin;
+mod probe;
 mod properties;
 mod reasons;
 mod redis_harness;
