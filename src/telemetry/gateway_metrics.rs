@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{HistogramVec, IntCounterVec};
 use strum::VariantArray as _;
 
-use super::metrics::BUCKETS;
+use super::maker::Maker;
 
 /// How a gateway asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
@@ -77,27 +77,20 @@ pub struct GatewayMetrics {
 
 impl GatewayMetrics {
     /// Registers them.
-    pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let decisions = IntCounterVec::new(
-            Opts::new(
-                "tessera_gateway_requests_total",
-                "Requests at gateways that were decided, by gateway, API and outcome.",
-            ),
+    pub(super) fn new(make: &Maker) -> Result<Self, prometheus::Error> {
+        let decisions = make.counters(
+            "tessera_gateway_requests_total",
+            "Requests at gateways that were decided, by gateway, API and outcome.",
             &["gateway", "api", "outcome"],
         )?;
-        let misuses = IntCounterVec::new(
-            Opts::new(
-                "tessera_gateway_misuses_total",
-                "Calls of gateways that were refused because their configuration does not fit.",
-            ),
+        let misuses = make.counters(
+            "tessera_gateway_misuses_total",
+            "Calls of gateways that were refused because their configuration does not fit.",
             &["gateway", "problem"],
         )?;
-        let seconds = HistogramVec::new(
-            HistogramOpts::new(
-                "tessera_gateway_seconds",
-                "From the whole message of a gateway to its answer.",
-            )
-            .buckets(BUCKETS.into()),
+        let seconds = make.seconds_by(
+            "tessera_gateway_seconds",
+            "From the whole message of a gateway to its answer.",
             &["gateway"],
         )?;
         for gateway in Gateway::VARIANTS {
@@ -106,9 +99,6 @@ impl GatewayMetrics {
                 drop(misuses.with_label_values(&[gateway.as_str(), misuse.as_str()]));
             }
         }
-        registry.register(Box::new(decisions.clone()))?;
-        registry.register(Box::new(misuses.clone()))?;
-        registry.register(Box::new(seconds.clone()))?;
         Ok(Self { decisions, misuses, seconds })
     }
 

@@ -1,6 +1,11 @@
 //! How we watch: log lines and metrics. Rules know nothing of it.
 
+mod cache_metrics;
+mod decision_metrics;
 pub mod gateway_metrics;
+mod key_metrics;
 pub mod logs;
+mod maker;
 pub mod metrics;
+mod request_metrics;
 mod store_metrics;

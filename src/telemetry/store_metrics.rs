@@ -1,11 +1,9 @@
 //! What is measured about the store that replicas share; there only where one is configured.
 
-use prometheus::core::Collector;
-use prometheus::{
-    Counter, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{Counter, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use strum::VariantArray as _;
 
+use super::maker::{Maker, raise, whole};
 use crate::ports::{StoreState, StoreStatus};
 
 /// Read at the scrape.
@@ -22,60 +20,38 @@ pub(super) struct StoreMetrics {
 
 impl StoreMetrics {
     /// Registers them.
-    pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(super) fn new(make: &Maker) -> Result<Self, prometheus::Error> {
         Ok(Self {
-            connected: kept(
-                registry,
-                IntGauge::new(
-                    "tessera_store_connected",
-                    "1 when there is a connection to Redis, else 0.",
-                )?,
+            connected: make.gauge(
+                "tessera_store_connected",
+                "1 when there is a connection to Redis, else 0.",
             )?,
-            state: kept(
-                registry,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "tessera_store_state",
-                        "1 for the state this replica is in, as it stands to the others.",
-                    ),
-                    &["state"],
-                )?,
+            state: make.gauges(
+                "tessera_store_state",
+                "1 for the state this replica is in, as it stands to the others.",
+                &["state"],
             )?,
-            proof_age: kept(
-                registry,
-                Gauge::new(
-                    "tessera_store_proof_age_seconds",
-                    "How long ago it was proved that no revocation of another replica was missed.",
-                )?,
+            proof_age: make.fraction(
+                "tessera_store_proof_age_seconds",
+                "How long ago it was proved that no revocation of another replica was missed.",
             )?,
-            waiting: kept(
-                registry,
-                IntGauge::new(
-                    "tessera_store_revocations_waiting",
-                    "Revocations that the other replicas were not told yet.",
-                )?,
+            waiting: make.gauge(
+                "tessera_store_revocations_waiting",
+                "Revocations that the other replicas were not told yet.",
             )?,
-            synchronisations: kept(
-                registry,
-                IntCounter::new(
-                    "tessera_store_synchronisations_total",
-                    "How often everything was read: at start, and whenever something may be missing.",
-                )?,
+            synchronisations: make.counter(
+                "tessera_store_synchronisations_total",
+                "How often everything was read: at start, and whenever something may be missing.",
             )?,
-            commands: kept(
-                registry,
-                IntCounterVec::new(
-                    Opts::new("tessera_store_commands_total", "Commands to Redis, by result."),
-                    &["result"],
-                )?,
+            commands: make.counters(
+                "tessera_store_commands_total",
+                "Commands to Redis, by result.",
+                &["result"],
             )?,
-            command_seconds: kept(
-                registry,
-                Counter::new(
-                    "tessera_store_command_seconds_total",
-                    "Time that answered commands took, in all.",
-                )?,
-            )?,
+            command_seconds: make.kept(Counter::new(
+                "tessera_store_command_seconds_total",
+                "Time that answered commands took, in all.",
+            )?)?,
         })
     }
 
@@ -86,24 +62,11 @@ impl StoreMetrics {
             self.state.with_label_values(&[name]).set(i64::from(*state == status.state));
         }
         self.proof_age.set(status.proof_age.map_or(f64::INFINITY, |age| age.as_secs_f64()));
-        self.waiting.set(i64::try_from(status.waiting).unwrap_or(i64::MAX));
+        self.waiting.set(whole(status.waiting));
         raise(&self.synchronisations, status.synchronisations);
         raise(&self.commands.with_label_values(&["answered"]), status.answered);
         raise(&self.commands.with_label_values(&["failed"]), status.failed);
         let more = status.took.as_secs_f64() - self.command_seconds.get();
         self.command_seconds.inc_by(more.max(0.0));
     }
-}
-
-fn kept<M: Collector + Clone + 'static>(
-    registry: &Registry,
-    metric: M,
-) -> Result<M, prometheus::Error> {
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
-}
-
-/// A counter only rises; two scrapes at once must not raise it twice.
-fn raise(counter: &IntCounter, to: u64) {
-    counter.inc_by(to.saturating_sub(counter.get()));
 }
