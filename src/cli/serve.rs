@@ -18,7 +18,7 @@ pub(super) fn run(file: &ConfigFile) -> Result<Answer, Failure> {
 }
 
 fn serve(config: &Config) -> anyhow::Result<()> {
-    logs::start(config.log)?;
+    let _level = logs::start(config.log)?;
     runtime()?.block_on(async {
         let signals = Signals::listen()?;
         let app = App::bind(config, Arc::new(SystemClock::new()))?;
