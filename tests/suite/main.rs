@@ -19,6 +19,7 @@ mod kinds_of_token;
 mod kubernetes;
 mod metadata;
 mod metrics;
+mod observability;
 mod outages;
 mod plugin;
 mod probe;

@@ -62,12 +62,12 @@ fn world(swap: Swap) -> World {
     })
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
 /// A program, where the system or `make test` has it.
-fn program(name: &str) -> Command {
+pub(crate) fn program(name: &str) -> Command {
     let tools = root().join("target/tools");
     let places = [tools.join("usr/sbin"), tools.join("usr/bin"), "/usr/sbin".into()];
     let found = places.map(|place| place.join(name)).into_iter().find(|path| path.exists());

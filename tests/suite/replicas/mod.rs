@@ -38,29 +38,29 @@ const NEXT_SEAL: &str = "7ea17ea17ea17ea17ea17ea17ea17ea17ea17ea17ea17ea17ea17ea
 const PASSWORD: &str = "redis-test-password-4f1d8a";
 
 /// Replicas of one configuration, beside one Entra look-alike.
-struct Replicas {
-    entra: Running,
+pub(crate) struct Replicas {
+    pub(crate) entra: Running,
     folder: Folder,
     file: String,
-    all: Vec<Replica>,
+    pub(crate) all: Vec<Replica>,
 }
 
 /// One process; it is killed when it is dropped.
-struct Replica {
+pub(crate) struct Replica {
     process: Child,
-    public: SocketAddr,
-    admin: SocketAddr,
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
     log: Arc<Mutex<String>>,
 }
 
 /// The section `store` for a server at `url`; `more` stands inside of `redis`.
-fn store(url: &str, more: &str) -> String {
+pub(crate) fn store(url: &str, more: &str) -> String {
     format!("store: {{ redis: {{ url: \"{url}\"{more} }}, sealing_key: \"${{env:SEAL}}\" }}")
 }
 
 impl Replicas {
     /// So many that share `store`, all ready.
-    fn start(count: usize, store: &str) -> Self {
+    pub(crate) fn start(count: usize, store: &str) -> Self {
         let mut replicas = Self::none(store);
         for _ in 0..count {
             replicas.add();
@@ -105,18 +105,18 @@ impl Replicas {
 
     /// Waits until every replica is proved to know what the others know.
     #[track_caller]
-    fn wait_until_current(&self) {
+    pub(crate) fn wait_until_current(&self) {
         for replica in &self.all {
             wait_until("being current", || replica.ready().1["store"]["state"] == "current");
         }
     }
 
     /// A good token of Alice for orders.
-    fn alice(&self) -> String {
+    pub(crate) fn alice(&self) -> String {
         self.token_of(&ALICE)
     }
 
-    fn token_of(&self, person: &Person) -> String {
+    pub(crate) fn token_of(&self, person: &Person) -> String {
         let scopes = ["orders.read"];
         let token = self.entra.issuer(HOME_TENANT).delegated(&PORTAL, person, &ORDERS, &scopes);
         self.entra.sign(&token).unwrap()
@@ -158,7 +158,7 @@ impl Replica {
         Self { process, public, admin, log }
     }
 
-    fn introspect(&self, token: &str) -> Answer {
+    pub(crate) fn introspect(&self, token: &str) -> Answer {
         Request::introspect(&[("token", token)]).basic(TYK).send(self.public)
     }
 
@@ -172,25 +172,25 @@ impl Replica {
         }
     }
 
-    fn exchange(&self, subject: &str, resource: &str) -> Answer {
+    pub(crate) fn exchange(&self, subject: &str, resource: &str) -> Answer {
         Request::form("/token", &fields(subject, resource)).basic(TYK).send(self.public)
     }
 
     /// The token that an exchange gives.
     #[track_caller]
-    fn issued(&self, subject: &str, resource: &str) -> String {
+    pub(crate) fn issued(&self, subject: &str, resource: &str) -> String {
         let answer = self.exchange(subject, resource);
         assert_eq!(answer.status, 200, "{answer:?} {}", self.log.lock().unwrap());
         answer.json()["access_token"].as_str().unwrap().to_owned()
     }
 
     /// What an operator orders.
-    fn order(&self, name: &str, value: &str) -> Answer {
+    pub(crate) fn order(&self, name: &str, value: &str) -> Answer {
         Request::form("/revocations", &[(name, value)]).send(self.admin)
     }
 
     /// Revokes for the client that got it.
-    fn revoke(&self, token: &str) -> Answer {
+    pub(crate) fn revoke(&self, token: &str) -> Answer {
         Request::form("/revoke", &[("token", token)]).basic(TYK).send(self.public)
     }
 
@@ -213,7 +213,7 @@ impl Replica {
         kids
     }
 
-    fn metrics(&self) -> String {
+    pub(crate) fn metrics(&self) -> String {
         Request::get("/metrics").send(self.admin).text()
     }
 

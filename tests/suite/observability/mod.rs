@@ -1,0 +1,88 @@
+//! Alerts, dashboard and runbook: held against each other, and against a real Prometheus that
+//! watches running processes.
+
+mod alerts;
+mod dashboard;
+mod lint;
+mod names;
+mod pages;
+mod prometheus;
+mod scene;
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::gateways::root;
+
+/// What is watched and shown, and not exported yet.
+const PENDING: &[&str] = &[
+    "tessera_audit_",
+    "tessera_cache_capacity_bytes",
+    "tessera_cache_evictions_total",
+    "tessera_cache_lookups_total",
+    "tessera_certificate_",
+    "tessera_config_",
+    "tessera_key_set_unknown_kid_total",
+    "tessera_ready",
+    "tessera_revocation_propagation_seconds",
+    "tessera_revocations_applied_total",
+    "tessera_store_command_seconds",
+    "tessera_upstream_",
+    "process_",
+    // Labels that are still to come.
+    "by (client",
+    "by (issuer) (rate(tessera_introspections",
+    "by (issuer, version, result)",
+];
+
+fn is_pending(text: &str) -> bool {
+    PENDING.iter().any(|name| text.contains(name))
+}
+
+/// One alert, as the rules have it.
+struct Alert {
+    name: String,
+    rule: Value,
+}
+
+/// The rules, as they stand in the file.
+fn rules_text() -> String {
+    fs::read_to_string(root().join("helm/tessera/files/rules.yaml")).unwrap()
+}
+
+fn yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap()
+}
+
+/// What stands under `name`, which must be there.
+#[track_caller]
+fn list<'v>(value: &'v Value, name: &str) -> &'v Vec<Value> {
+    value[name].as_array().unwrap_or_else(|| panic!("no list `{name}` in {value}"))
+}
+
+/// Every recording rule and every alert.
+fn rules() -> Vec<Value> {
+    let groups = yaml(&rules_text());
+    list(&groups, "groups").iter().flat_map(|group| list(group, "rules").clone()).collect()
+}
+
+fn alerts() -> Vec<Alert> {
+    let named = |rule: Value| {
+        let name = rule["alert"].as_str()?.to_owned();
+        Some(Alert { name, rule })
+    };
+    let alerts: Vec<_> = rules().into_iter().filter_map(named).collect();
+    assert!(!alerts.is_empty());
+    alerts
+}
+
+/// The cases of the rules, file by file.
+fn cases() -> Vec<PathBuf> {
+    let folder = fs::read_dir(root().join("tests/rules")).unwrap();
+    let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+    files.sort_unstable();
+    assert!(!files.is_empty());
+    files
+}
