@@ -4,14 +4,11 @@
 //! the thread that took it: a call costs a sixth less than one that any thread may go on with
 //! (`loadtest/`), and the one connection of a gateway has a whole core.
 
-use std::fs::Permissions;
 use std::future::Future;
 use std::io;
 use std::net::TcpListener;
 use std::num::NonZero;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -21,19 +18,18 @@ use tokio::runtime;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use super::GRACE_SECONDS;
 use super::incoming::{Room, incoming};
+use super::unix_socket;
 use crate::config::Endpoint;
 use crate::edge::grpc::{Answering, Doors, serve};
-
-/// Who may use a Unix socket: the user and the group that the service runs as.
-const SOCKET_MODE: u32 = 0o660;
 
 /// An open listener of which nothing is answered yet.
 #[derive(Debug)]
 pub(super) struct Gateway {
     answering: Answering,
     socket: Socket,
+    /// How long calls under way may go on after the order to stop.
+    grace: Duration,
     /// Where it is, with its port if that was a new one.
     pub(super) at: Endpoint,
 }
@@ -46,7 +42,11 @@ enum Socket {
 
 impl Gateway {
     /// Opens `endpoint`.
-    pub(super) fn open(answering: Answering, endpoint: &Endpoint) -> io::Result<Self> {
+    pub(super) fn open(
+        answering: Answering,
+        endpoint: &Endpoint,
+        grace: Duration,
+    ) -> io::Result<Self> {
         let (socket, at) = match endpoint {
             Endpoint::Tcp(address) => {
                 let listener = TcpListener::bind(address)?;
@@ -54,19 +54,20 @@ impl Gateway {
                 let at = listener.local_addr()?;
                 (Socket::Tcp(listener), Endpoint::Tcp(at))
             }
-            Endpoint::Unix(path) => (Socket::Unix(unix(path)?), endpoint.clone()),
+            Endpoint::Unix(path) => (Socket::Unix(unix_socket::open(path)?), endpoint.clone()),
         };
-        Ok(Self { answering, socket, at })
+        Ok(Self { answering, socket, grace, at })
     }
 
     /// Answers until `stop`, then finishes what it began.
     pub(super) async fn run(self, doors: Arc<Doors>, stop: CancellationToken) -> io::Result<()> {
-        let Self { answering, socket, at } = self;
+        let Self { answering, socket, grace, at } = self;
         let room = Room::default();
         let mut threads = Vec::new();
         for _ in 0..available_parallelism().map_or(1, NonZero::get) {
             let socket = socket.try_clone()?;
-            let (doors, room, stop) = (Arc::clone(&doors), room.clone(), stop.clone());
+            let (doors, room) = (Arc::clone(&doors), room.clone());
+            let stop = Stop { order: stop.clone(), grace };
             threads.push(spawn_blocking(move || answer(answering, doors, (socket, room), &stop)));
         }
         // Only the threads listen: when they stop, nobody is left waiting.
@@ -95,14 +96,20 @@ impl Socket {
     }
 }
 
+/// The order to stop, and how long what is under way may go on after it.
+struct Stop {
+    order: CancellationToken,
+    grace: Duration,
+}
+
 /// One thread's part: the connections that it is the first to take.
 fn answer(
     answering: Answering,
     doors: Arc<Doors>,
     (socket, room): (Socket, Room),
-    stop: &CancellationToken,
+    stop: &Stop,
 ) -> io::Result<()> {
-    let stopped = stop.clone().cancelled_owned();
+    let stopped = stop.order.clone().cancelled_owned();
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match socket {
@@ -128,28 +135,13 @@ fn answer(
 /// `serving`, but only for so long after the order to stop.
 async fn finishing<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     serving: impl Future<Output = Result<(), E>>,
-    stop: &CancellationToken,
+    stop: &Stop,
 ) -> io::Result<()> {
     tokio::pin!(serving);
     tokio::select! {
         ended = &mut serving => return ended.map_err(io::Error::other),
-        () = stop.cancelled() => {}
+        () = stop.order.cancelled() => {}
     }
-    let grace = Duration::from_secs(GRACE_SECONDS);
-    let ended = tokio::time::timeout(grace, serving).await.unwrap_or(Ok(()));
+    let ended = tokio::time::timeout(stop.grace, serving).await.unwrap_or(Ok(()));
     ended.map_err(io::Error::other)
-}
-
-/// A socket that a service left behind when it was killed is replaced; one that somebody answers
-/// at, or a file of another kind, is not.
-fn unix(path: &Path) -> io::Result<UnixListener> {
-    let left = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    let nobody = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    if left && UnixStream::connect(path).err().is_some_and(nobody) {
-        std::fs::remove_file(path)?;
-    }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }

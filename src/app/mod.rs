@@ -4,6 +4,8 @@ mod gateways;
 mod incoming;
 mod kept;
 mod parts;
+mod stop;
+mod unix_socket;
 
 use std::future::Future;
 use std::io;
@@ -11,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_web::dev::{Server, Service as _};
 use actix_web::{App as Routes, HttpServer};
 use futures_util::future::try_join_all;
 use tokio::time::MissedTickBehavior;
@@ -24,14 +26,15 @@ use crate::adapters::issuer_keys::KeySets;
 use crate::adapters::redis::NotSealable;
 use crate::adapters::sealed::SealedError;
 use crate::adapters::signing::{RingError, SigningKeys};
-use crate::config::{Config, Endpoint};
+use crate::config::{Config, Endpoint, Shutdown};
 use crate::edge::grpc::{Answering, Doors};
-use crate::edge::{RequestSpan, admin, public};
+use crate::edge::{Leaving, RequestSpan, admin, public};
 use crate::ports::Clock;
 use gateways::Gateway;
 use kept::Following;
 use parts::Parts;
 pub use parts::{Outside, rehearsing};
+use stop::{ADMIN_GRACE, Listeners, Stopping, seconds};
 
 /// How often is looked whether a key set is due.
 const REFRESH_LOOK: Duration = Duration::from_secs(1);
@@ -40,8 +43,6 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a connection may be idle. Longer than the gateways before us keep theirs, so that none
 /// is closed while a request is on its way.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long requests may go on after the order to stop, in seconds.
-const GRACE_SECONDS: u64 = 10;
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +90,8 @@ pub struct App {
     keys: Arc<KeySets>,
     signing: Arc<SigningKeys>,
     following: Option<Following>,
+    leaving: Leaving,
+    shutdown: Shutdown,
     tasks: TaskTracker,
 }
 
@@ -108,35 +111,50 @@ impl App {
         }
         let Parts { public, admin, doors, signing, keys, following } =
             Parts::new(config, clock, &tasks)?;
+        let leaving = admin.leaving.clone();
+        let grace = seconds(config.shutdown.grace);
+        let its = leaving.clone();
         let public_server = HttpServer::new(move || {
+            let its = its.clone();
             Routes::new()
                 .app_data(public.clone())
                 .wrap(TracingLogger::<RequestSpan>::new())
+                .wrap_fn(move |request, service| {
+                    let (leaving, answer) = (its.clone(), service.call(request));
+                    async move { answer.await.map(|answer| leaving.told(answer)) }
+                })
                 .configure(public::routes)
         });
         let public_server = public_server
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_DEADLINE)
-            .shutdown_timeout(GRACE_SECONDS)
+            .shutdown_timeout(grace.as_secs())
             .disable_signals()
             .bind(config.listen.public)
             .map_err(not_open("public", &Endpoint::Tcp(config.listen.public)))?;
+        let its = leaving.clone();
         let admin_server = HttpServer::new(move || {
+            let its = its.clone();
             Routes::new()
                 .app_data(admin.clone())
                 .wrap(TracingLogger::<RequestSpan>::new())
+                .wrap_fn(move |request, service| {
+                    let (leaving, answer) = (its.clone(), service.call(request));
+                    async move { answer.await.map(|answer| leaving.told(answer)) }
+                })
                 .configure(admin::routes)
         });
         let admin_server = admin_server
             .workers(1)
             .client_request_timeout(HEAD_DEADLINE)
-            .shutdown_timeout(GRACE_SECONDS)
+            .shutdown_timeout(ADMIN_GRACE.as_secs())
             .disable_signals()
             .bind(config.listen.admin)
             .map_err(not_open("admin", &Endpoint::Tcp(config.listen.admin)))?;
         let open = |name, answering, endpoint: &Option<Endpoint>| {
-            let open =
-                |endpoint| Gateway::open(answering, endpoint).map_err(not_open(name, endpoint));
+            let open = |endpoint| {
+                Gateway::open(answering, endpoint, grace).map_err(not_open(name, endpoint))
+            };
             endpoint.as_ref().map(open).transpose()
         };
         let tyk = open("tyk", Answering::Tyk, &config.listen.tyk)?;
@@ -153,16 +171,60 @@ impl App {
             keys,
             signing,
             following,
+            leaving,
+            shutdown: config.shutdown,
             tasks,
         })
     }
 
-    /// Answers until `stop`, then finishes what it began. Fails when a listener breaks.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { public, admin, tyk, envoy, servers, gateways, doors, .. } = self;
-        let Self { keys, signing, following, tasks, .. } = self;
+    /// Answers until `stop`, then finishes what it began; `hurry` is a second order, which leaves
+    /// out the drain. Fails when a listener breaks.
+    pub async fn run(
+        self,
+        stop: impl Future<Output = ()>,
+        hurry: impl Future<Output = ()>,
+    ) -> io::Result<()> {
+        self.announce();
+        let Self { servers, gateways, doors, keys, signing, following, tasks, .. } = self;
+        let stopping = Stopping { leaving: self.leaving, rules: self.shutdown };
+        let stopped = CancellationToken::new();
+        drop(tasks.spawn(stopped.clone().run_until_cancelled_owned(refresh(keys))));
+        drop(tasks.spawn(tend(signing, stopped.clone())));
+        if let Some(following) = following {
+            following.start(&tasks, &stopped);
+        }
         let [public_server, admin_server] = servers;
-        let told = |at: Option<Endpoint>| at.map(|at| at.to_string());
+        let listeners = Listeners {
+            public: public_server.handle(),
+            admin: admin_server.handle(),
+            close_gateways: CancellationToken::new(),
+            gateways_closed: CancellationToken::new(),
+        };
+        let (close, closed) = (listeners.close_gateways.clone(), listeners.gateways_closed.clone());
+        let gateways =
+            gateways.into_iter().map(|gateway| gateway.run(Arc::clone(&doors), close.clone()));
+        let gateways = async move {
+            let ended = try_join_all(gateways).await;
+            closed.cancel();
+            ended
+        };
+        let servers = async { tokio::try_join!(public_server, admin_server, gateways).map(drop) };
+        tokio::pin!(servers);
+        let told = async {
+            stop.await;
+            stopping.leave(hurry).await;
+        };
+        let ended = tokio::select! {
+            ended = &mut servers => ended,
+            () = told => tokio::join!(servers, stopping.close(listeners)).0,
+        };
+        stopping.end(&tasks, &stopped).await;
+        ended
+    }
+
+    fn announce(&self) {
+        let Self { public, admin, tyk, envoy, .. } = self;
+        let told = |at: &Option<Endpoint>| at.as_ref().map(ToString::to_string);
         tracing::info!(
             %public,
             %admin,
@@ -171,39 +233,6 @@ impl App {
             version = env!("CARGO_PKG_VERSION"),
             "started"
         );
-        let (stopped, stopping) = (CancellationToken::new(), CancellationToken::new());
-        drop(tasks.spawn(stopped.clone().run_until_cancelled_owned(refresh(keys))));
-        drop(tasks.spawn(tend(signing, stopped.clone())));
-        if let Some(following) = following {
-            following.start(&tasks, &stopped);
-        }
-        let handles = [public_server.handle(), admin_server.handle()];
-        let gateways =
-            gateways.into_iter().map(|gateway| gateway.run(Arc::clone(&doors), stopping.clone()));
-        let gateways = try_join_all(gateways);
-        let servers = async { tokio::try_join!(public_server, admin_server, gateways).map(drop) };
-        tokio::pin!(servers);
-        let ended = tokio::select! {
-            ended = &mut servers => ended,
-            () = stop => {
-                tracing::info!("stopping: requests under way are finished");
-                stopping.cancel();
-                tokio::join!(servers, stop_in_order(handles)).0
-            }
-        };
-        stopped.cancel();
-        tasks.close();
-        // A fetch under way ends by its own deadline; nobody needs its result any more.
-        drop(tokio::time::timeout(HEAD_DEADLINE, tasks.wait()).await);
-        tracing::info!("stopped");
-        ended
-    }
-}
-
-/// First what clients call; probes and scrapers are answered to the end.
-async fn stop_in_order(handles: [ServerHandle; 2]) {
-    for handle in handles {
-        handle.stop(true).await;
     }
 }
 

@@ -17,6 +17,7 @@ use crate::adapters::random::SystemRandom;
 use crate::adapters::redis::{Replica, Store};
 use crate::adapters::signing::{SharedKeys, SigningKeys};
 use crate::config::{Config, Signing};
+use crate::edge::Leaving;
 use crate::edge::admin::Admin;
 use crate::edge::grpc::Doors;
 use crate::edge::public::Public;
@@ -175,6 +176,7 @@ impl Parts {
             metrics: Arc::clone(&metrics),
         };
         let admin = Admin {
+            leaving: Leaving::default(),
             snapshot,
             tokens,
             groups,

@@ -20,8 +20,8 @@ pub(super) fn run(file: &ConfigFile) -> Result<Answer, Failure> {
 fn serve(config: &Config) -> anyhow::Result<()> {
     let _level = logs::start(config.log)?;
     runtime()?.block_on(async {
-        let signals = Signals::listen()?;
+        let (stop, hurry) = (Signals::listen()?, Signals::listen()?);
         let app = App::bind(config, Arc::new(SystemClock::new()))?;
-        app.run(signals.first()).await.context("a listener broke")
+        app.run(stop.first(), hurry.second()).await.context("a listener broke")
     })
 }

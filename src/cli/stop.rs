@@ -29,6 +29,16 @@ impl Signals {
 
     /// Waits for the first of them.
     pub(super) async fn first(mut self) {
+        self.next().await;
+    }
+
+    /// Waits for the second of them.
+    pub(super) async fn second(mut self) {
+        self.next().await;
+        self.next().await;
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -10,6 +10,8 @@ use super::values::socket;
 
 /// Longest path of a Unix socket that Linux takes, in bytes (`unix(7)`).
 const MAX_SOCKET_PATH: usize = 107;
+/// Longest path of its folder: the socket is made under another name, in a folder beside its place.
+const MAX_SOCKET_FOLDER: usize = 97;
 
 /// The addresses of the listeners.
 #[derive(Clone, Debug)]
@@ -103,6 +105,9 @@ fn endpoint(text: &str) -> Result<Endpoint, Wrong> {
     }
     if path.as_os_str().len() > MAX_SOCKET_PATH {
         return Err(Wrong::new(format!("a path longer than {MAX_SOCKET_PATH} bytes")));
+    }
+    if path.parent().is_some_and(|folder| folder.as_os_str().len() > MAX_SOCKET_FOLDER) {
+        return Err(Wrong::new(format!("in a folder of more than {MAX_SOCKET_FOLDER} bytes")));
     }
     Ok(Endpoint::Unix(path.to_owned()))
 }

@@ -10,11 +10,14 @@ use super::read::{Place, Reader, Section};
 use super::report::{Problem, Report, Wrong};
 use super::values::{duration, issuer, one_of, size};
 use super::{
-    CacheBounds, Config, KeySetRules, Log, apis, clients, clusters, listen, node, resources, rules,
-    schema, signing, store, tenants,
+    CacheBounds, Config, KeySetRules, Log, Shutdown, apis, clients, clusters, listen, node,
+    resources, rules, schema, signing, store, tenants,
 };
 use crate::domain::tenant::Tenant;
 use crate::protocol::time::Seconds;
+
+/// Longest part of stopping.
+const LONGEST_STOP: Seconds = Seconds::minutes(10);
 
 /// Whether a secret may stand in the file itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +88,7 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
     let store = store::read(reader, file);
     let signing = signing::read(reader, file, &store);
     let cache = cache(reader, file);
+    let shutdown = shutdown(reader, file);
     let log = log(reader, file);
     Some(Config {
         issuer: issuer?,
@@ -99,6 +103,7 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
         signing: signing?,
         redis: store.redis,
         cache: cache?,
+        shutdown: shutdown?,
         log: log?,
         digest: reader.digest(),
     })
@@ -120,6 +125,15 @@ fn key_sets(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<KeySetRules> 
 fn cache(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<CacheBounds> {
     let section = reader.defaulted(file, "cache", &schema::CACHE)?;
     reader.amount(&section, "bytes", size).map(|bytes| CacheBounds { bytes })
+}
+
+fn shutdown(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Shutdown> {
+    let section = reader.defaulted(file, "shutdown", &schema::SHUTDOWN)?;
+    let mut between =
+        |name, least| reader.amount(&section, name, |text| duration(text, least, LONGEST_STOP));
+    let drain = between("drain", Seconds::new(0));
+    let grace = between("grace", Seconds::new(1));
+    Some(Shutdown { drain: drain?, grace: grace? })
 }
 
 fn log(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Log> {

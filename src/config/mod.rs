@@ -75,6 +75,8 @@ pub struct Config {
     pub redis: Option<Redis>,
     /// The bounds of the in-memory cache.
     pub cache: CacheBounds,
+    /// How long stopping may take.
+    pub shutdown: Shutdown,
     /// What is logged, and how.
     pub log: Log,
     /// SHA-256 of all that the file says, references replaced: two replicas with the same digest
@@ -124,6 +126,21 @@ pub struct CacheBounds {
 impl Default for CacheBounds {
     fn default() -> Self {
         Self { bytes: 256 * 1024 * 1024 }
+    }
+}
+
+/// How long stopping may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// The service is not ready, and everything is answered all the same.
+    pub drain: Seconds,
+    /// Requests under way are finished.
+    pub grace: Seconds,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { drain: Seconds::new(0), grace: Seconds::new(10) }
     }
 }
 

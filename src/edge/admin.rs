@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::leaving::Leaving;
 use super::problem::Problem;
 use super::revocations::revocations;
 use super::{answer, body, keys, token};
@@ -30,6 +31,8 @@ use crate::telemetry::metrics::{Metrics, Readings};
 /// What the handlers of this listener work with.
 #[derive(Debug)]
 pub struct Admin {
+    /// Whether this replica is about to go.
+    pub leaving: Leaving,
     /// The configuration now.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Verifies tokens.
@@ -70,6 +73,12 @@ pub fn routes(service: &mut ServiceConfig) {
         .default_service(web::to(nothing));
 }
 
+impl Admin {
+    fn is_ready(&self, issuers: &[IssuerStatus], store: Option<&StoreStatus>) -> bool {
+        !self.leaving.has_begun() && ready(issuers) && store.is_none_or(|store| store.decides)
+    }
+}
+
 /// The process answers. Touches nothing else, or an outage would restart every replica.
 async fn livez(request: HttpRequest) -> HttpResponse {
     told(&request, StatusCode::OK, &json!({ "status": "alive" }))
@@ -80,7 +89,10 @@ async fn livez(request: HttpRequest) -> HttpResponse {
 async fn readyz(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
     let issuers = admin.keys.status(admin.clock.now());
     let store = admin.others.as_ref().map(|others| others.status());
-    let ready = ready(&issuers) && store.as_ref().is_none_or(|store| store.decides);
+    if admin.leaving.has_begun() {
+        return told(&request, StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "stopping" }));
+    }
+    let ready = admin.is_ready(&issuers, store.as_ref());
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if ready { "ready" } else { "not_ready" };
     let issuers: Vec<_> = issuers.iter().map(issuer).collect();
@@ -120,6 +132,7 @@ async fn metrics(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
     let issuers = admin.keys.status(admin.clock.now());
     let cache = admin.introspector.cache();
     let (ring, store) = (admin.ring.statuses(), admin.others.as_ref().map(|one| one.status()));
+    admin.metrics.lifecycle.ready(admin.is_ready(&issuers, store.as_ref()));
     let readings = Readings {
         issuers: &issuers,
         ring: &ring,

@@ -10,6 +10,7 @@ pub mod grpc;
 mod identity;
 mod introspect;
 mod keys;
+mod leaving;
 mod metadata;
 mod problem;
 mod protected;
@@ -21,4 +22,5 @@ mod token;
 mod told;
 mod verify;
 
+pub use leaving::Leaving;
 pub use request_id::RequestSpan;

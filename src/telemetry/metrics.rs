@@ -13,6 +13,7 @@ use super::cache_metrics::CacheMetrics;
 use super::decision_metrics::DecisionMetrics;
 use super::gateway_metrics::GatewayMetrics;
 use super::key_metrics::{IssuerMetrics, SigningMetrics};
+use super::lifecycle_metrics::LifecycleMetrics;
 use super::maker::Maker;
 use super::request_metrics::RequestMetrics;
 use super::store_metrics::StoreMetrics;
@@ -64,6 +65,8 @@ pub struct Metrics {
     store: Option<StoreMetrics>,
     /// Those of gateways.
     pub gateways: GatewayMetrics,
+    /// Those of start and stop.
+    pub lifecycle: LifecycleMetrics,
 }
 
 /// What is read at a scrape.
@@ -100,6 +103,7 @@ impl Metrics {
             signing: SigningMetrics::new(&make)?,
             store: if shared { Some(StoreMetrics::new(&make)?) } else { None },
             gateways: GatewayMetrics::new(&make)?,
+            lifecycle: LifecycleMetrics::new(&make)?,
             registry: make.made(),
         })
     }

@@ -4,6 +4,7 @@ mod cache_metrics;
 mod decision_metrics;
 pub mod gateway_metrics;
 mod key_metrics;
+pub mod lifecycle_metrics;
 pub mod logs;
 mod maker;
 pub mod metrics;

@@ -17,6 +17,7 @@ mod http_layer;
 mod introspection;
 mod kinds_of_token;
 mod kubernetes;
+mod lifecycle;
 mod metadata;
 mod metrics;
 mod observability;

@@ -61,12 +61,12 @@ pub(super) fn run(ports: DevPorts) -> Result<Answer, Failure> {
 
 fn run_service(config: &Config, clock: Arc<dyn Clock>, tenant: &Running) -> anyhow::Result<()> {
     runtime()?.block_on(async {
-        let signals = Signals::listen()?;
+        let (stop, hurry) = (Signals::listen()?, Signals::listen()?);
         let app = App::bind(config, clock).map_err(|error| {
             anyhow!("{error}; choose another with --port, --admin-port, --tyk-port or --envoy-port")
         })?;
         output::say(lines::guide(&app, tenant.authority()));
-        app.run(signals.first()).await.context("a listener broke")
+        app.run(stop.first(), hurry.second()).await.context("a listener broke")
     })
 }
 

@@ -13,7 +13,7 @@ pub use api::{API, SWAP, TYK};
 pub use cluster::{ACCOUNT, CLUSTER};
 pub use exchange::{EXCHANGE, RESOURCE};
 pub use redis::REDIS;
-pub use running::{CACHE, KEY_SETS, LISTEN, LOG, SIGNING, STORE};
+pub use running::{CACHE, KEY_SETS, LISTEN, LOG, SHUTDOWN, SIGNING, STORE};
 
 use Presence::{Absent, Default, Required};
 
@@ -94,7 +94,7 @@ const NO_CONDITION: Presence = Absent("no such condition");
 const EMPTY: Presence = Default("[]");
 
 /// Every section, in the order of the page.
-pub static SECTIONS: [&Section; 22] = [
+pub static SECTIONS: [&Section; 23] = [
     &FILE,
     &LISTEN,
     &TENANT,
@@ -116,6 +116,7 @@ pub static SECTIONS: [&Section; 22] = [
     &STORE,
     &REDIS,
     &CACHE,
+    &SHUTDOWN,
     &LOG,
 ];
 
@@ -175,6 +176,7 @@ pub static FILE: Section = Section {
             "What is kept outside the process: what seals it, and what replicas share.",
         ),
         key("cache", "section", BY_KEY, "The bounds of the cache in memory."),
+        key("shutdown", "section", BY_KEY, "How long stopping may take."),
         key("log", "section", BY_KEY, "What is logged, and how."),
     ],
 };

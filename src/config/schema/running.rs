@@ -1,4 +1,4 @@
-//! The keys of `key_sets`, `signing`, `store`, `cache` and `log`: how the service runs.
+//! The keys of `key_sets`, `signing`, `store`, `cache`, `shutdown` and `log`: how the service runs.
 
 use super::Presence::{Absent, Default};
 use super::{Section, key};
@@ -113,6 +113,25 @@ pub static CACHE: Section = Section {
         Default("256MiB"),
         "Memory for prepared answers: a number of bytes, or one with `KiB`, `MiB` or `GiB`.",
     )],
+};
+
+/// `shutdown`
+pub static SHUTDOWN: Section = Section {
+    path: "shutdown",
+    keys: &[
+        key(
+            "drain",
+            "duration, `0s` to `10m`",
+            Default("0s"),
+            "After the order to stop, `/readyz` is 503 for so long before the listeners close, while everything is answered. Longer than whoever sends requests here takes to notice.",
+        ),
+        key(
+            "grace",
+            "duration, `1s` to `10m`",
+            Default("10s"),
+            "How long requests under way may then go on.",
+        ),
+    ],
 };
 
 /// `log`

@@ -70,6 +70,9 @@ key_sets:
   max_stale: 48h
 cache:
   bytes: 64MiB
+shutdown:
+  drain: 20s
+  grace: 30s
 log:
   level: debug
   format: human

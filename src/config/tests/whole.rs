@@ -6,7 +6,8 @@ use secrecy::ExposeSecret as _;
 
 use super::super::schema::{self, Presence};
 use super::super::{
-    CacheBounds, Environment, KeySetRules, LogFormat, LogLevel, PlainSecrets, load, read_file,
+    CacheBounds, Environment, KeySetRules, LogFormat, LogLevel, PlainSecrets, Shutdown, load,
+    read_file,
 };
 use super::apis::GUARDED;
 use super::{Fixed, GOOD, GRAPH_SECRET, ISSUING, SECRET, SHARED, read, with};
@@ -41,6 +42,8 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(rule.grant.policies, ["gold"]);
     assert_eq!(config.key_sets.refresh, Seconds::minutes(30));
     assert_eq!(config.cache.bytes, 64 << 20);
+    let stopping = (config.shutdown.drain, config.shutdown.grace);
+    assert_eq!(stopping, (Seconds::new(20), Seconds::new(30)));
     assert_eq!((config.log.level, config.log.format), (LogLevel::Debug, LogFormat::Human));
 }
 
@@ -71,6 +74,7 @@ fn what_is_left_out_has_its_default() {
         (defaults.refresh, defaults.cooldown, defaults.max_stale)
     );
     assert_eq!(config.cache.bytes, CacheBounds::default().bytes);
+    assert_eq!(config.shutdown, Shutdown::default());
     assert_eq!((config.log.level, config.log.format), (LogLevel::Info, LogFormat::Json));
     assert!(config.redis.is_none() && config.signing.folder.is_none());
 }

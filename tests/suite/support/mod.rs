@@ -6,6 +6,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod server;
+pub(crate) mod service;
 pub(crate) mod upstream;
 
 use std::cell::RefCell;
@@ -129,7 +130,8 @@ impl World {
                 let gateways = (app.tyk.clone(), app.envoy.clone());
                 bound.send((app.public, app.admin, gateways)).unwrap();
                 // A dropped sender is an order to stop as well.
-                app.run(async { drop(stopped.await) }).await.unwrap();
+                let stopped = async { drop(stopped.await) };
+                app.run(stopped, std::future::pending()).await.unwrap();
             });
         });
         let (public, admin, (tyk, envoy)) = addresses.recv().expect("tessera starts");
