@@ -78,7 +78,8 @@ fn client(
             .note(&section.place, wrong.hint("set `secret`, `jwks`, `entra_app` or `kubernetes`"));
     }
     let credentials = ClientCredentials {
-        secret: secret(reader, &section, taken),
+        secret: secret(reader, &section, "secret", taken),
+        previous_secret: previous_secret(reader, &section, taken),
         keys: section.get("jwks").and_then(|found| keys(reader, &found, KeyUse::Client)),
         assertion_audience: assertion_audience(reader, &section)?,
         entra_app: entra_app(reader, &section, around.known, taken),
@@ -111,17 +112,33 @@ fn assertion_audience(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<
     reader.value(section, "assertion_audience", one_of)
 }
 
-fn secret(
+fn previous_secret(
     reader: &mut Reader<'_>,
     section: &Section<'_>,
     taken: &mut Taken,
 ) -> Option<SecretDigest> {
-    let secret = reader.secret(section, "secret")?;
+    let found = section.get("previous_secret")?;
+    if section.get("secret").is_none() {
+        let wrong = Wrong::new("only with `secret`");
+        reader.note(&found.place, wrong.hint("call it `secret`, or remove it"));
+    }
+    secret(reader, section, "previous_secret", taken)
+}
+
+fn secret(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    key: &'static str,
+    taken: &mut Taken,
+) -> Option<SecretDigest> {
+    let secret = reader.secret(section, key)?;
     if let Err(wrong) = client_secret(&secret.value) {
         reader.note(&secret.place, wrong);
         return None;
     }
-    if let Some((other, _)) = taken.secrets.iter().find(|(_, one)| one.matches(&secret.value)) {
+    // While a secret is changed, both of one client may be the same for a moment.
+    let others = taken.secrets.iter().filter(|(client, _)| *client != section.place.path);
+    if let Some((other, _)) = others.into_iter().find(|(_, one)| one.matches(&secret.value)) {
         reader.note(&secret.place, shared("secret", other));
     }
     let digest = SecretDigest::of(&secret.value);

@@ -24,7 +24,8 @@ pub struct Client {
 impl Client {
     /// Whether `secret` is its own.
     pub fn has_secret(&self, secret: &str) -> bool {
-        self.credentials.secret.as_ref().is_some_and(|digest| digest.matches(secret))
+        let ClientCredentials { secret: now, previous_secret, .. } = &self.credentials;
+        now.iter().chain(previous_secret).any(|digest| digest.matches(secret))
     }
 }
 
@@ -59,6 +60,8 @@ pub struct ExchangeRule {
 pub struct ClientCredentials {
     /// `client_secret_basic` and `client_secret_post`.
     pub secret: Option<SecretDigest>,
+    /// A second secret that is good too, while the client goes over from one to the other.
+    pub previous_secret: Option<SecretDigest>,
     /// `private_key_jwt`.
     pub keys: Option<KeySet>,
     /// Whom its assertions must be addressed to.

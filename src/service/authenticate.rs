@@ -205,10 +205,15 @@ fn throttle_key(source: IpAddr, caller: Option<&Arc<Caller>>) -> ThrottleKey {
 }
 
 fn by_secret(caller: Option<&Arc<Caller>>, secret: &SecretString) -> Result<Arc<Caller>, String> {
-    let digest = caller.and_then(|caller| caller.client.credentials.secret.as_ref());
-    let matches = digest.unwrap_or(&NOBODY).matches(secret.expose_secret());
+    let credentials = caller.map(|caller| &caller.client.credentials);
+    let digest = credentials.and_then(|credentials| credentials.secret.as_ref());
+    let previous = credentials.and_then(|credentials| credentials.previous_secret.as_ref());
+    // Who fails has been compared with two, whether there are two or not.
+    let matches = |one: Option<&SecretDigest>| {
+        one.unwrap_or(&NOBODY).matches(secret.expose_secret()) && one.is_some()
+    };
     match (caller, digest) {
-        (Some(caller), Some(_)) if matches => Ok(Arc::clone(caller)),
+        (Some(caller), Some(_)) if matches(digest) || matches(previous) => Ok(Arc::clone(caller)),
         (Some(_), Some(_)) => Err("the secret is wrong".to_owned()),
         (Some(_), None) => Err("the client has no secret".to_owned()),
         (None, _) => Err("no such client".to_owned()),

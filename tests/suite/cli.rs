@@ -268,6 +268,7 @@ fn the_documented_cases_hold_for_the_documented_configuration() {
     let config = config
         .replace("${file:/run/secrets/graph}", "${env:GRAPH}")
         .replace("${file:/run/secrets/tyk}", "${env:TYK_SECRET}")
+        .replace("${file:/run/secrets/tyk.previous}", "${env:TYK_PREVIOUS}")
         .replace("${file:/etc/tessera/orders-api.json}", &format!("'{key}'"))
         .replace("${file:/etc/tessera/edge.json}", &format!("'{key}'"))
         .replace("${file:/run/secrets/seal.hex}", "${env:SEAL}")
@@ -276,6 +277,7 @@ fn the_documented_cases_hold_for_the_documented_configuration() {
     let cases = folder.file("cases.yaml", &cases);
     let ended = tessera()
         .env("GRAPH", "graph-secret")
+        .env("TYK_PREVIOUS", SECRET.replace("cli", "old"))
         .env("SEAL", "5eed".repeat(16))
         .env("OLD_SEAL", "0ddb".repeat(16))
         .args(["test", "--config", &config, &cases])

@@ -29,6 +29,7 @@ mod reasons;
 mod redis_harness;
 mod replicas;
 mod roads;
+mod rotation;
 mod signed_answers;
 mod signing_keys;
 mod support;

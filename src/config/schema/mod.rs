@@ -247,6 +247,12 @@ pub static CLIENT: Section = Section {
             "A shared secret (`client_secret_basic`, `client_secret_post`): at least 32 of `A-Z a-z 0-9 . _ ~ -`, random, and of this client only.",
         ),
         key(
+            "previous_secret",
+            "secret",
+            Absent("only one secret is good"),
+            "A second secret that is good too, while the client goes over from one to the other. Needs `secret`.",
+        ),
+        key(
             "jwks",
             "JSON Web Key Set: a mapping, or text",
             Absent("no assertions"),

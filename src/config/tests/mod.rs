@@ -94,6 +94,7 @@ clusters:
 clients:
   tyk:
     secret: ${env:TYK_SECRET}
+    previous_secret: ${env:LONG}
     introspect:
       audiences: [api://orders, https://orders.internal]
       phantom: true
@@ -179,6 +180,8 @@ impl Environment for Fixed {
     fn variable(&self, name: &str) -> Result<String, String> {
         match name {
             "TYK_SECRET" => Ok(SECRET.to_owned()),
+            "LONG" => Ok("another-secret-".repeat(3)),
+            "OTHER" => Ok("a-third-secret-".repeat(3)),
             "SHORT" => Ok("hunter2hunter2".to_owned()),
             "SPACED" => Ok(format!("{SECRET} {SECRET}")),
             "EMPTY" => Ok(String::new()),

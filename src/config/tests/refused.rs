@@ -121,6 +121,21 @@ fn clients() {
         ),
         (
             robot,
+            "  robot:\n    secret: ${env:OTHER}\n    previous_secret: §${env:TYK_SECRET}\n    jwks:",
+            "clients.robot.previous_secret: the same secret as `clients.tyk`",
+        ),
+        (
+            secret,
+            "secret: ${env:TYK_SECRET}\n    previous_secret: §${env:SHORT}",
+            "clients.tyk.previous_secret: a secret shorter than 32",
+        ),
+        (
+            robot,
+            "  robot:\n    previous_secret: §${env:OTHER}\n    jwks:",
+            "clients.robot.previous_secret: only with `secret`",
+        ),
+        (
+            robot,
             "  robot:\n    entra_app: 1c2d3e4f-2222-3333-4444-555555555555\n    jwks:",
             "clients.agent.entra_app: the same application as `clients.robot`",
         ),
