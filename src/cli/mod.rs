@@ -45,7 +45,7 @@ enum Command {
     ///
     /// Prints `curl` lines for each kind of token. Nothing needs to be installed, and nothing
     /// outside 127.0.0.1 is asked.
-    Dev(DevPorts),
+    Dev(dev::Arguments),
     /// Run the service
     Serve(ConfigFile),
     /// Validate a configuration file: every mistake at once, each with its line
@@ -146,7 +146,7 @@ enum Failure {
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     let ended = match CommandLine::parse().command {
-        Command::Dev(ports) => dev::run(ports),
+        Command::Dev(arguments) => dev::run(arguments),
         Command::Serve(file) => serve::run(&file),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

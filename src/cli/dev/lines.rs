@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::{exchange, gateways};
 use crate::app::App as Service;
 use crate::config::Endpoint;
-use crate::dev::apps::{App, GATEWAY, INVOICE_AGENT, PORTAL, REPORTING};
+use crate::dev::apps::{App, GATEWAY, INVOICE_AGENT, ORDERS as ORDERS_API, PORTAL, REPORTING};
 use crate::dev::people::{AGENT_USER, ALICE, BOB, CAROL, DAVE, HOME_TENANT, Person};
 
 /// The client of the sample configuration that the lines use, as `name:secret`.
@@ -40,6 +40,19 @@ pub(super) fn guide(app: &Service, authority: &str) -> String {
         text.extend(["\n# ", title, "\n", &line, "\n"]);
     }
     text
+}
+
+/// What a person is told who runs the look-alike alone.
+pub(super) fn alone(authority: &str) -> String {
+    format!(
+        "An Entra tenant with made-up people is at {authority}: for `entra` of a tessera on this \
+         machine,\n\n  \
+         - tenant: {HOME_TENANT}\n    \
+         authority: {authority}\n    \
+         audiences: [{}]\n\n\
+         Ctrl-C stops it.",
+        ORDERS_API.client_id
+    )
 }
 
 pub(super) struct World<'a> {

@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
+use clap::Args;
 
 use super::stop::{Signals, runtime};
 use super::{Answer, DevPorts, Failure, output};
@@ -25,6 +26,15 @@ const SAMPLE: &str = include_str!("tessera.yaml");
 const SAMPLE_AUTHORITY: &str = "http://127.0.0.1:8090";
 /// The service's address in the sample, by which it is known as an issuer.
 const SAMPLE_ISSUER: &str = "http://127.0.0.1:8080";
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Arguments {
+    /// Run the Entra look-alike alone, beside a `tessera serve` that has it as `authority`
+    #[arg(long)]
+    entra_only: bool,
+    #[command(flatten)]
+    ports: DevPorts,
+}
 
 /// The sample configuration for a look-alike at `tenant_port`, and a service at `port`. Clients
 /// compare the issuer with where they found it (RFC 8414 §3.3); port 0 is not known before it is
@@ -47,7 +57,7 @@ pub(super) fn configuration(ports: DevPorts) -> Result<Config, Report> {
     Ok(config)
 }
 
-pub(super) fn run(ports: DevPorts) -> Result<Answer, Failure> {
+pub(super) fn run(Arguments { entra_only, ports }: Arguments) -> Result<Answer, Failure> {
     let tenant = listen(ports.tenant_port)?;
     let tenant_port = tenant.local_addr().context("the look-alike has no address")?.port();
     let config = configuration(DevPorts { tenant_port, ..ports })?;
@@ -55,7 +65,11 @@ pub(super) fn run(ports: DevPorts) -> Result<Answer, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let options = Options { clock: Arc::clone(&clock), keys: KeySupply::Fresh };
     let tenant = FakeEntra::start(tenant, options).context("the look-alike does not start")?;
-    run_service(&config, clock, &tenant)?;
+    if entra_only {
+        run_alone(&tenant)?;
+    } else {
+        run_service(&config, clock, &tenant)?;
+    }
     Ok(Answer::Yes)
 }
 
@@ -67,6 +81,15 @@ fn run_service(config: &Config, clock: Arc<dyn Clock>, tenant: &Running) -> anyh
         })?;
         output::say(lines::guide(&app, tenant.authority()));
         app.run(stop.first(), hurry.second()).await.context("a listener broke")
+    })
+}
+
+fn run_alone(tenant: &Running) -> anyhow::Result<()> {
+    runtime()?.block_on(async {
+        let signals = Signals::listen()?;
+        output::say(lines::alone(tenant.authority()));
+        signals.first().await;
+        Ok(())
     })
 }
 
