@@ -14,6 +14,7 @@ mod exchange;
 mod ext_authz;
 mod gateways;
 mod http_layer;
+mod image;
 mod introspection;
 mod kinds_of_token;
 mod kubernetes;
