@@ -7,7 +7,7 @@ ARG BUILDER=docker.io/library/rust:1.95.0-bookworm
 ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
 
 FROM ${BUILDER} AS build
-# What is built may not tell where or when it was built: two builds of one commit are alike.
+# What is built does not tell where it was built.
 ENV CARGO_INCREMENTAL=0 \
     RUSTFLAGS="--remap-path-prefix=/src=tessera --remap-path-prefix=/usr/local/cargo/registry/src=crates"
 # Writes the list of dependencies into the program, for scanners (cargo audit, trivy, grype, syft).

@@ -1,7 +1,9 @@
 //! What `docs/rotation.md` says can be done while requests go on, where no other test shows it.
 
+use crate::cli::Folder;
+use crate::exchange::{fields, token};
 use crate::plugin::{Tyk, asking, assert_passed, assert_refused, object};
-use crate::support::{Request, TYK, World};
+use crate::support::{ORDERS_API, Request, TYK, World};
 
 const OLD: &str = "tyk-former-secret-1b7a6d2f8035e1a94c9e";
 
@@ -39,4 +41,32 @@ fn a_gateway_shows_either_secret_while_it_is_changed() {
         let reply = tyk.send(&object(&config_data, &[("Authorization", &bearer)]));
         if secret == "wrong" { assert_refused(&reply, 403) } else { assert_passed(&reply) }
     }
+}
+
+#[test]
+fn the_sealing_key_of_a_folder_is_changed_by_restarts_and_an_order() {
+    let folder = Folder::new("rotation-folder");
+    let (old, new) = ("01".repeat(32), "02".repeat(32));
+    let with = |keys: String| {
+        let path = folder.path().to_owned();
+        move |text: &str| format!("{text}store: {{ {keys} }}\nsigning: {{ folder: {path} }}\n")
+    };
+    let world = World::configured(with(format!("sealing_key: \"{old}\"")));
+    let [issued, revoked] =
+        [(); 2].map(|()| token(&world, TYK, &fields(&world.sign(&world.alice()), ORDERS_API)));
+    Request::form("/revocations", &[("token", &revoked)]).send(world.admin);
+    drop(world);
+
+    let both = format!("sealing_key: \"{new}\", previous_sealing_key: \"{old}\"");
+    let world = World::configured(with(both));
+    world.assert_active(&issued);
+    for algorithm in ["ES256", "RS256"] {
+        let order = Request::form("/keys/rotate", &[("algorithm", algorithm)]).send(world.admin);
+        assert_eq!(order.status, 200, "{order:?}");
+    }
+    drop(world);
+
+    let world = World::configured(with(format!("sealing_key: \"{new}\"")));
+    world.assert_active(&issued);
+    world.introspect(&revoked).assert_inactive();
 }

@@ -10,9 +10,10 @@ use serde_json::Value;
 
 use super::{read, root};
 use crate::cli::{Folder, run_with, text};
+use crate::gateways::program;
 use crate::plugin::object;
 use crate::support::grpc::Grpc;
-use crate::support::process::{Running, free_port, log, wait_until};
+use crate::support::process::{Running, free_port, log, missing, wait_until};
 use crate::support::redis::RedisServer;
 
 /// A parameter with its default: nothing is set in the environment of a newcomer.
@@ -82,9 +83,7 @@ fn every_file_that_is_mounted_is_there_and_cannot_be_written() {
     for (name, service) in services(&file) {
         for volume in texts(&service["volumes"]) {
             let (source, target) = volume.split_once(':').unwrap();
-            let of_the_chart = source.starts_with("../helm/");
-            let there = root().join("compose").join(source).exists();
-            assert!(there || of_the_chart, "{name}: {volume}");
+            assert!(root().join("compose").join(source).exists(), "{name}: {volume}");
             assert!(target.ends_with(":ro"), "{name}: {volume}");
             seen += 1;
         }
@@ -137,6 +136,21 @@ fn prometheus_asks_the_admin_listener_and_grafana_asks_prometheus() {
     let folder = provider["providers"][0]["options"]["path"].as_str().unwrap();
     let mounted = texts(&file["services"]["grafana"]["volumes"]).join(" ");
     assert!(mounted.contains(&format!(":{folder}/dashboard.json:ro")), "{mounted}");
+}
+
+#[test]
+fn prometheus_takes_its_file_with_the_rules_of_the_chart() {
+    let folder = Folder::new("compose-prometheus");
+    let (usual, rules) =
+        ("/etc/prometheus/rules.yaml", root().join("helm/tessera/files/rules.yaml"));
+    let text = read("compose/prometheus.yaml");
+    assert!(text.contains(usual), "{text}");
+    let file = folder.file("prometheus.yaml", &text.replace(usual, rules.to_str().unwrap()));
+    let ended = program("promtool").args(["check", "config", &file]).output();
+    let ended = ended.unwrap_or_else(|error| panic!("{error}: {}", missing("promtool")));
+    let told = crate::cli::text(&ended.stdout);
+    assert!(ended.status.success(), "{told}{}", crate::cli::text(&ended.stderr));
+    assert!(told.contains("1 rule files found"), "{told}");
 }
 
 /// What the container `token` runs, with its `$$` read as compose does.
