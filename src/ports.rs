@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::domain::audit::record::{Event, Introspections, Record};
 use crate::domain::cluster::KeySource;
 use crate::domain::keyring::{KeyStatus, Rotation, SigningAlgorithm, UnknownKey};
 use crate::domain::lineage::Exposure;
@@ -29,6 +30,8 @@ pub struct Unavailable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Dependency {
+    /// What keeps the audit trail: what cannot be recorded is not granted.
+    Audit,
     /// The decision itself, for which nobody could wait any longer.
     Decision,
     /// An issuer's discovery document or key set.
@@ -324,4 +327,41 @@ pub struct PublicKeys {
     pub document: Bytes,
     /// As keys that verify. A key that leaves the document is trusted no longer, wherever it is held.
     pub keys: KeySet,
+}
+
+/// Keeps the audit trail.
+///
+/// Whoever grants something waits until that is written; whoever refuses or ends something waits
+/// until there is room for the record; whoever answers a question waits for nothing.
+#[async_trait]
+pub trait AuditTrail: Send + Sync + std::fmt::Debug {
+    /// Which introspections are to be recorded. Never waits.
+    fn introspections(&self) -> Introspections;
+
+    /// Records, if there is room; otherwise counts the record as lost. Never waits.
+    fn note(&self, record: Record);
+
+    /// Records as soon as there is room. Unavailable if there was none in time: the record is lost,
+    /// and counted.
+    async fn accept(&self, record: Record) -> Result<(), Unavailable>;
+
+    /// Records, and waits until it is written. Unavailable if it was not written in time; it may be
+    /// later.
+    async fn write(&self, record: Record) -> Result<(), Unavailable>;
+
+    /// How it is doing. Never waits.
+    fn status(&self) -> AuditStatus;
+}
+
+/// How the audit trail is doing.
+#[derive(Clone, Debug)]
+pub struct AuditStatus {
+    /// For each event, how many records were written and how many were lost since the start.
+    pub events: Vec<(Event, u64, u64)>,
+    /// Records that wait to be written.
+    pub queued: u64,
+    /// Attempts to write that failed.
+    pub failures: u64,
+    /// Why the last attempt failed; `None` when it was good.
+    pub last_error: Option<String>,
 }

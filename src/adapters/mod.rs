@@ -1,5 +1,6 @@
 //! Who provides the ports. Each file names one outside thing.
 
+pub mod audit;
 pub mod background;
 pub mod clock;
 pub mod graph;

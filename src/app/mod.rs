@@ -3,6 +3,7 @@
 mod gateways;
 mod incoming;
 mod kept;
+mod key_events;
 mod parts;
 mod stop;
 mod unix_socket;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing_actix_web::TracingLogger;
 
+use crate::adapters::audit::{AuditError, Trail};
 use crate::adapters::http_client::HttpSetupError;
 use crate::adapters::issuer_keys::KeySets;
 use crate::adapters::redis::NotSealable;
@@ -32,6 +34,7 @@ use crate::edge::{Leaving, RequestSpan, admin, public};
 use crate::ports::Clock;
 use gateways::Gateway;
 use kept::Following;
+use key_events::KeyEvents;
 use parts::Parts;
 pub use parts::{Outside, rehearsing};
 use stop::{ADMIN_GRACE, Listeners, Stopping, seconds};
@@ -47,6 +50,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// No audit trail can be kept.
+    #[error("audit: {0}")]
+    Audit(#[from] AuditError),
     /// The HTTP client cannot be made.
     #[error(transparent)]
     Http(#[from] HttpSetupError),
@@ -92,6 +98,7 @@ pub struct App {
     following: Option<Following>,
     leaving: Leaving,
     shutdown: Shutdown,
+    trail: Arc<Trail>,
     tasks: TaskTracker,
 }
 
@@ -109,7 +116,7 @@ impl App {
         for (api, listener) in config.guarded_by_network() {
             tracing::warn!(api, %listener, "`guard: network`: let nobody but the gateway reach it");
         }
-        let Parts { public, admin, doors, signing, keys, following } =
+        let Parts { public, admin, doors, signing, keys, following, trail } =
             Parts::new(config, clock, &tasks)?;
         let leaving = admin.leaving.clone();
         let grace = seconds(config.shutdown.grace);
@@ -173,6 +180,7 @@ impl App {
             following,
             leaving,
             shutdown: config.shutdown,
+            trail,
             tasks,
         })
     }
@@ -185,11 +193,12 @@ impl App {
         hurry: impl Future<Output = ()>,
     ) -> io::Result<()> {
         self.announce();
-        let Self { servers, gateways, doors, keys, signing, following, tasks, .. } = self;
+        let Self { servers, gateways, doors, keys, signing, following, trail, tasks, .. } = self;
         let stopping = Stopping { leaving: self.leaving, rules: self.shutdown };
         let stopped = CancellationToken::new();
         drop(tasks.spawn(stopped.clone().run_until_cancelled_owned(refresh(keys))));
-        drop(tasks.spawn(tend(signing, stopped.clone())));
+        let key_events = KeyEvents::new(Arc::<Trail>::clone(&trail));
+        drop(tasks.spawn(tend(signing, key_events, stopped.clone())));
         if let Some(following) = following {
             following.start(&tasks, &stopped);
         }
@@ -218,12 +227,12 @@ impl App {
             ended = &mut servers => ended,
             () = told => tokio::join!(servers, stopping.close(listeners)).0,
         };
-        stopping.end(&tasks, &stopped).await;
-        ended
+        let closed = stopping.end((&tasks, &stopped), &trail).await;
+        ended.and(closed)
     }
 
     fn announce(&self) {
-        let Self { public, admin, tyk, envoy, .. } = self;
+        let Self { public, admin, tyk, envoy, trail, .. } = self;
         let told = |at: &Option<Endpoint>| at.as_ref().map(ToString::to_string);
         tracing::info!(
             %public,
@@ -233,6 +242,7 @@ impl App {
             version = env!("CARGO_PKG_VERSION"),
             "started"
         );
+        trail.announce();
     }
 }
 
@@ -247,14 +257,15 @@ async fn refresh(keys: Arc<KeySets>) {
 }
 
 /// Keeps our own keys as time and orders ask for, beside everything else: making one takes long.
-async fn tend(signing: Arc<SigningKeys>, stopped: CancellationToken) {
+async fn tend(signing: Arc<SigningKeys>, mut key_events: KeyEvents, stopped: CancellationToken) {
     let mut ticks = tokio::time::interval(REFRESH_LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // A change under way is finished: half of one would be lost.
     while stopped.run_until_cancelled(ticks.tick()).await.is_some() {
-        let signing = Arc::clone(&signing);
+        let its = Arc::clone(&signing);
         // A panic in there is told by its own message; the next look is made all the same.
-        drop(tokio::task::spawn_blocking(move || signing.tend()).await);
+        drop(tokio::task::spawn_blocking(move || its.tend()).await);
+        key_events.record(&signing.statuses()).await;
     }
 }
 

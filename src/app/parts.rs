@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::StartError;
 use super::kept::{Following, Kept};
+use crate::adapters::audit::Trail;
 use crate::adapters::background::Background;
 use crate::adapters::graph::GraphGroups;
 use crate::adapters::http_client::{HttpClient, HttpSetupError};
@@ -16,12 +17,14 @@ use crate::adapters::issuer_keys::KeySets;
 use crate::adapters::random::SystemRandom;
 use crate::adapters::redis::{Replica, Store};
 use crate::adapters::signing::{SharedKeys, SigningKeys};
-use crate::config::{Config, Signing};
+use crate::config::{Audit, AuditSink, Config, Signing};
 use crate::edge::Leaving;
 use crate::edge::admin::Admin;
 use crate::edge::grpc::Doors;
 use crate::edge::public::Public;
-use crate::ports::{Clock, GroupDirectory, IssuerKeys, Signer};
+use crate::ports::{
+    AuditTrail, Clock, GroupDirectory, IssuerKeys, ReplayGuard, SharedAnswers, Signer, Throttle,
+};
 use crate::service::authenticate::{Authenticator, BearerCache};
 use crate::service::exchange::{self, Exchanger};
 use crate::service::gate::Gate;
@@ -82,7 +85,8 @@ pub fn rehearsing(
     clock: Arc<dyn Clock>,
     tasks: &TaskTracker,
 ) -> Result<Arc<Exchanger>, StartError> {
-    let beside = Config { signing: Signing::default(), redis: None, ..config.clone() };
+    let audit = Audit { to: AuditSink::Nowhere, ..config.audit.clone() };
+    let beside = Config { signing: Signing::default(), redis: None, audit, ..config.clone() };
     let Parts { public, .. } = Parts::new(&beside, clock, tasks)?;
     Ok(Arc::clone(&public.exchanger))
 }
@@ -102,6 +106,8 @@ pub(super) struct Parts {
     pub(super) keys: Arc<KeySets>,
     /// What follows other replicas, if there are any.
     pub(super) following: Option<Following>,
+    /// What is closed last.
+    pub(super) trail: Arc<Trail>,
 }
 
 impl Parts {
@@ -113,6 +119,8 @@ impl Parts {
     ) -> Result<Self, StartError> {
         let replica = config.redis.as_ref().map(|redis| Replica::new(redis, &clock)).transpose()?;
         let store = replica.as_ref().map(|replica| &replica.store);
+        let trail = Arc::new(Trail::begin(&config.audit, store, Arc::clone(&clock))?);
+        let audit: Arc<dyn AuditTrail> = Arc::<Trail>::clone(&trail);
         let outside = Outside::new(config, store, clock, tasks)?;
         let verifier = Arc::new(outside.verifier());
         let Outside { keys, groups, clock } = outside;
@@ -132,26 +140,19 @@ impl Parts {
         let tokens = Arc::new(Tokens::new(verifier, Some(own.clone()), Arc::clone(&clock)));
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::of(config)));
         let metrics = Arc::new(Metrics::new(others.is_some())?);
+        let its_answers = answers.map(|shared| shared_answers(shared, &keys, &own, &clock));
         let introspector = Arc::new(Introspector::new(introspect::Parts {
             tokens: Arc::clone(&tokens),
             groups: Arc::clone(&groups),
             own: own.clone(),
             clock: Arc::clone(&clock),
             cache: VerdictCache::new(config.cache.bytes, Arc::clone(&own.revocations)),
-            shared: answers.map(|shared| Answers {
-                shared,
-                keys: Arc::<KeySets>::clone(&keys),
-                own: own.clone(),
-                clock: Arc::clone(&clock),
-            }),
+            shared: its_answers,
+            audit: Arc::clone(&audit),
         }));
-        let authenticator = Arc::new(Authenticator {
-            tokens: Arc::clone(&tokens),
-            throttle,
-            replay,
-            clock: Arc::clone(&clock),
-            bearers: BearerCache::new(Arc::clone(&own.revocations)),
-        });
+        let share = || (Arc::clone(&clock), Arc::clone(&audit));
+        let guards = (throttle, replay);
+        let authenticator = Arc::new(authenticator(&tokens, guards, &own, share()));
         let exchanger = Arc::new(Exchanger::new(exchange::Parts {
             tokens: Arc::clone(&tokens),
             authenticator: Arc::clone(&authenticator),
@@ -159,12 +160,14 @@ impl Parts {
             own: own.clone(),
             random: Arc::new(SystemRandom::default()),
             clock: Arc::clone(&clock),
+            audit: Arc::clone(&audit),
         }));
         let swaps =
             SwapCache::new(Arc::clone(&tokens), Arc::clone(&own.revocations), Arc::clone(&clock));
-        let gate = Arc::new(Gate::new(Arc::clone(&introspector), Arc::clone(&exchanger), swaps));
-        let revoker = Arc::new(Revoker::new(Arc::clone(&tokens), own, Arc::clone(&clock)));
-        let doors = Doors::new(&snapshot, &gate, &clock, &metrics);
+        let deciding = (Arc::clone(&introspector), Arc::clone(&exchanger));
+        let gate = Arc::new(Gate::new(deciding, swaps, share().1));
+        let revoker = Arc::new(Revoker::new(Arc::clone(&tokens), own, share()));
+        let doors = Doors::new(&snapshot, &gate, &clock, (&metrics, &audit));
         let public = Public {
             snapshot: Arc::clone(&snapshot),
             gate,
@@ -187,9 +190,32 @@ impl Parts {
             exchanger,
             revoker,
             ring: shared,
+            audit,
             metrics,
         };
         let (public, admin) = (Data::new(public), Data::new(admin));
-        Ok(Self { public, admin, doors: Arc::new(doors), signing, keys, following })
+        Ok(Self { public, admin, doors: Arc::new(doors), signing, keys, following, trail })
     }
+}
+
+/// The answers of other replicas, held against what this one knows.
+fn shared_answers(
+    shared: Arc<dyn SharedAnswers>,
+    keys: &Arc<KeySets>,
+    own: &Own,
+    clock: &Arc<dyn Clock>,
+) -> Answers {
+    let keys: Arc<dyn IssuerKeys> = Arc::<KeySets>::clone(keys);
+    Answers { shared, keys, own: own.clone(), clock: Arc::clone(clock) }
+}
+
+/// What knows clients, and those who are none.
+fn authenticator(
+    tokens: &Arc<Tokens>,
+    (throttle, replay): (Arc<dyn Throttle>, Arc<dyn ReplayGuard>),
+    own: &Own,
+    (clock, audit): (Arc<dyn Clock>, Arc<dyn AuditTrail>),
+) -> Authenticator {
+    let bearers = BearerCache::new(Arc::clone(&own.revocations));
+    Authenticator { tokens: Arc::clone(tokens), throttle, replay, clock, bearers, audit }
 }

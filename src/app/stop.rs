@@ -5,17 +5,18 @@
 //! 2. [`close`](Stopping::close): no connection is accepted any more, and requests under way are
 //!    finished within `shutdown.grace`. First what clients and gateways call; probes and scrapers
 //!    are answered to the end.
-//! 3. [`end`](Stopping::end): what runs in the background finishes what it is at.
-//!
-//! What must still be written once nobody asks any more belongs between 2 and 3.
+//! 3. [`end`](Stopping::end): what runs in the background finishes what it is at; then the audit
+//!    trail is closed, since nothing happens any more.
 
 use std::future::Future;
+use std::io;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::adapters::audit::Trail;
 use crate::config::Shutdown;
 use crate::edge::Leaving;
 
@@ -24,6 +25,9 @@ pub(super) const ADMIN_GRACE: Duration = Duration::from_secs(2);
 /// How long background work may go on. A fetch under way ends by its own deadline; nobody needs
 /// its result any more.
 const BACKGROUND_GRACE: Duration = Duration::from_secs(5);
+
+/// How long the audit trail may take to write what is in its queue.
+const AUDIT_GRACE: Duration = Duration::from_secs(5);
 
 /// The listeners, as far as stopping is concerned.
 pub(super) struct Listeners {
@@ -67,14 +71,23 @@ impl Stopping {
         admin.stop(true).await;
     }
 
-    /// Ends what runs in the background.
-    pub(super) async fn end(self, tasks: &TaskTracker, stopped: &CancellationToken) {
+    /// Ends what runs in the background, and the audit trail. Fails when that is not whole.
+    pub(super) async fn end(
+        self,
+        (tasks, stopped): (&TaskTracker, &CancellationToken),
+        trail: &Trail,
+    ) -> io::Result<()> {
         stopped.cancel();
         tasks.close();
         if tokio::time::timeout(BACKGROUND_GRACE, tasks.wait()).await.is_err() {
             tracing::warn!(tasks = tasks.len(), "background work is left unfinished");
         }
+        let closed = trail.close(AUDIT_GRACE).await;
+        if let Err(unwritten) = closed {
+            tracing::error!(%unwritten, "the audit trail is not whole");
+        }
         tracing::info!("stopped");
+        closed.map_err(io::Error::other)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line: reads arguments, runs one command, and turns its end into an exit code.
 
+mod audit;
 mod check;
 mod dev;
 mod doctor;
@@ -26,8 +27,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done; for `explain`: the token is active; for `test`: every case holds; for `doctor`: no error;
      for `probe`: all are ready
-  1  not so: the token is not active, a case does not hold, the doctor found an error, something is
-     out of reach
+  1  not so: the token is not active, a case does not hold, the doctor found an error, an audit
+     trail is not whole, something is out of reach
   2  the configuration or the command line is wrong; nothing was started";
 
 /// Token introspection (RFC 7662) and exchange (RFC 8693) for Microsoft Entra ID: who is this, acting
@@ -56,6 +57,8 @@ enum Command {
     /// or what refuses it and what would satisfy it. Nothing is issued. What was revoked is known to
     /// the running service alone: its admin listener answers the same at POST /explain.
     Explain(explain::Arguments),
+    /// Look whether the audit trail is whole, or write it as OCSF events
+    Audit(audit::Arguments),
     /// Show, rotate or retire the keys that sign what the service issues
     Keys(keys::Arguments),
     /// Run the cases of a file against the mapping rules: claims in, policies out
@@ -150,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Serve(file) => serve::run(&file),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Tyk(arguments) => tyk::run(&arguments),

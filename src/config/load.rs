@@ -10,7 +10,7 @@ use super::read::{Place, Reader, Section};
 use super::report::{Problem, Report, Wrong};
 use super::values::{duration, issuer, one_of, size};
 use super::{
-    CacheBounds, Config, KeySetRules, Log, Shutdown, apis, clients, clusters, listen, node,
+    CacheBounds, Config, KeySetRules, Log, Shutdown, apis, audit, clients, clusters, listen, node,
     resources, rules, schema, signing, store, tenants,
 };
 use crate::domain::tenant::Tenant;
@@ -90,6 +90,7 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
     let cache = cache(reader, file);
     let shutdown = shutdown(reader, file);
     let log = log(reader, file);
+    let audit = audit::read(reader, file, &store);
     Some(Config {
         issuer: issuer?,
         listen: listen?,
@@ -105,6 +106,7 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
         cache: cache?,
         shutdown: shutdown?,
         log: log?,
+        audit: audit?,
         digest: reader.digest(),
     })
 }

@@ -5,6 +5,7 @@
 
 mod address;
 mod apis;
+mod audit;
 mod clients;
 mod clusters;
 mod exchange;
@@ -28,6 +29,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Audit, AuditFile, AuditSink};
 pub use expand::{Environment, MAX_FILE_BYTES, SystemEnvironment};
 pub use listen::{Endpoint, Listen};
 pub use load::{PlainSecrets, load, read_file};
@@ -79,6 +81,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// What is logged, and how.
     pub log: Log,
+    /// Where the audit trail goes, and what is in it.
+    pub audit: Audit,
     /// SHA-256 of all that the file says, references replaced: two replicas with the same digest
     /// decide alike. Secrets are part of it, so it is never shown.
     pub digest: Fingerprint,

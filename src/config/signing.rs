@@ -6,7 +6,7 @@ use super::read::{Reader, Section};
 use super::report::Wrong;
 use super::schema;
 use super::store::{SealingKeys, Store};
-use super::values::{duration, exact};
+use super::values::{absolute, duration};
 use crate::domain::keyring::Rules;
 use crate::protocol::time::Seconds;
 
@@ -61,14 +61,4 @@ fn folder(reader: &mut Reader<'_>, section: &Section<'_>, store: &Store) -> Opti
     let path = reader.value(section, "folder", absolute);
     let sealing = store.sealing.needed(reader, &place, "keys are never kept unsealed");
     Some(KeyFolder { path: path?, sealing: sealing? })
-}
-
-/// A relative path would depend on where the process was started.
-fn absolute(text: &str) -> Result<PathBuf, Wrong> {
-    let path = PathBuf::from(exact(text)?);
-    if path.is_absolute() {
-        Ok(path)
-    } else {
-        Err(Wrong::new("not an absolute path").hint("write it like /var/lib/tessera/keys"))
-    }
 }

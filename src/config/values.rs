@@ -1,6 +1,7 @@
 //! Single values, from their text. No message repeats the text.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use strum::VariantArray;
@@ -177,6 +178,16 @@ pub(super) fn size(text: &str) -> Result<u64, Wrong> {
     match count.checked_mul(unit) {
         Some(bytes) if (MIB..=64 * 1024 * MIB).contains(&bytes) => Ok(bytes),
         _ => Err(Wrong::new("not between 1MiB and 64GiB")),
+    }
+}
+
+/// A relative path would depend on where the process was started.
+pub(super) fn absolute(text: &str) -> Result<PathBuf, Wrong> {
+    let path = PathBuf::from(exact(text)?);
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(Wrong::new("not an absolute path").hint("write it like /var/lib/tessera/keys"))
     }
 }
 

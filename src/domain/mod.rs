@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod api;
 pub mod assertion;
+pub mod audit;
 pub mod claims;
 pub mod client;
 pub mod cluster;

@@ -15,7 +15,8 @@ use super::problem::Problem;
 use super::revocations::revocations;
 use super::{answer, body, keys, token};
 use crate::ports::{
-    Clock, GroupDirectory, IssuerKeys, IssuerStatus, KeyRing, SharedStore, StoreStatus, ready,
+    AuditTrail, Clock, GroupDirectory, IssuerKeys, IssuerStatus, KeyRing, SharedStore, StoreStatus,
+    ready,
 };
 use crate::protocol::params::Form;
 use crate::protocol::time::UnixTime;
@@ -53,6 +54,8 @@ pub struct Admin {
     pub revoker: Arc<Revoker>,
     /// The keys that sign.
     pub ring: Arc<dyn KeyRing>,
+    /// Records what operators do.
+    pub audit: Arc<dyn AuditTrail>,
     /// Everything that was counted.
     pub metrics: Arc<Metrics>,
 }
@@ -133,12 +136,14 @@ async fn metrics(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
     let cache = admin.introspector.cache();
     let (ring, store) = (admin.ring.statuses(), admin.others.as_ref().map(|one| one.status()));
     admin.metrics.lifecycle.ready(admin.is_ready(&issuers, store.as_ref()));
+    let audit = admin.audit.status();
     let readings = Readings {
         issuers: &issuers,
         ring: &ring,
         cache_entries: cache.len(),
         cache_bytes: cache.bytes(),
         store: store.as_ref(),
+        audit: &audit,
     };
     match admin.metrics.render(&readings) {
         Ok(text) => {

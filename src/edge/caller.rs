@@ -9,6 +9,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use super::problem::Problem;
 use super::public::Public;
 use super::request_id;
+use crate::domain::audit::record::Door;
 use crate::domain::rejection::safe;
 use crate::protocol::client_auth::{Method, Presented, PresentedError, presented};
 use crate::protocol::params::Form;
@@ -32,15 +33,16 @@ pub(super) fn credentials<'r>(
     })
 }
 
-/// The client that the credentials prove.
+/// The client that the credentials prove, at a door.
 pub(super) async fn authenticated(
     request: &HttpRequest,
     public: &Public,
     snapshot: &Snapshot,
-    presented: &Presented<'_>,
+    (presented, door): (&Presented<'_>, Door),
 ) -> Result<Arc<Caller>, Problem> {
     let source = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-    let caller = public.authenticator.authenticate(snapshot, presented, source).await;
+    let origin = request_id::origin(request, door);
+    let caller = public.authenticator.authenticate(snapshot, presented, source, origin).await;
     caller
         .map_err(|denied| request_id::span(request).in_scope(|| denial(public, presented, &denied)))
 }
@@ -62,7 +64,7 @@ fn denial(public: &Public, presented: &Presented<'_>, denied: &Denied) -> Proble
     };
     let method = presented.method();
     public.metrics.not_authenticated(method, result);
-    let (client, why) = (claimed_name(presented), denied.to_string());
+    let (client, why) = (presented.claimed().map(safe), denied.to_string());
     // Who goes on after being throttled is counted, but cannot fill the log.
     if result == Authentication::Throttled {
         tracing::debug!(method = method.as_str(), client, why, "caller refused");
@@ -70,14 +72,4 @@ fn denial(public: &Public, presented: &Presented<'_>, denied: &Denied) -> Proble
         tracing::warn!(method = method.as_str(), client, why, "caller refused");
     }
     problem
-}
-
-/// The name that the caller gave itself, as it may be shown.
-fn claimed_name(presented: &Presented<'_>) -> Option<String> {
-    match presented {
-        Presented::Secret { client_id, .. } => Some(safe(client_id)),
-        Presented::Assertion { client_id, .. } | Presented::Bearer { client_id, .. } => {
-            client_id.map(safe)
-        }
-    }
 }

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use crate::domain::api::Swap;
 use crate::ports::{Dependency, Unavailable};
-use crate::protocol::bearer::BearerError;
-use crate::service::gate::{Admitted, Entrance, Gate, Refused};
+use crate::service::gate::{Admitted, Asked, Entrance, Gate, Refused};
 use crate::service::snapshot::Snapshot;
 
 /// How long a decision may take. Only one that waits for Entra, Graph or Redis takes longer than some
@@ -16,10 +14,9 @@ const DEADLINE: Duration = Duration::from_secs(5);
 pub(super) async fn decide(
     gate: &Gate,
     (snapshot, entrance): (&Snapshot, &Entrance),
-    token: Result<&str, BearerError>,
-    swap: Option<&Swap>,
+    asked: Asked<'_>,
 ) -> Result<Admitted, Refused> {
-    let decided = gate.decide(snapshot, entrance, token, swap);
+    let decided = gate.decide(snapshot, entrance, asked);
     tokio::time::timeout(DEADLINE, decided).await.unwrap_or_else(|_elapsed| {
         let detail = format!("no decision within {DEADLINE:?}");
         Err(Unavailable { dependency: Dependency::Decision, detail }.into())

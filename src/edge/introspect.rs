@@ -11,6 +11,7 @@ use tracing::Instrument as _;
 use super::problem::Problem;
 use super::public::Public;
 use super::{accept, answer, body, caller, request_id, told};
+use crate::domain::audit::record::Door;
 use crate::ports::Unavailable;
 use crate::protocol::client_auth::Presented;
 use crate::protocol::introspection::SIGNED_MEDIA_TYPE;
@@ -45,7 +46,8 @@ async fn decide(
     let presented = caller::credentials(request, &form, missing)?;
     refuse_self_introspection(&presented, &form)?;
     let snapshot = public.snapshot.load();
-    let caller = caller::authenticated(request, public, &snapshot, &presented).await?;
+    let caller =
+        caller::authenticated(request, public, &snapshot, (&presented, Door::Public)).await?;
     let token = body::token(&form)?;
     let verdict = match public.introspector.recall(&caller, token) {
         Ok(verdict) => verdict,
@@ -57,6 +59,10 @@ async fn decide(
             .map_err(|outage| unavailable(request, &outage))?,
     };
     public.metrics.answered(told::answered(&verdict));
+    if public.introspector.records(&verdict) {
+        let origin = request_id::origin(request, Door::Public);
+        public.introspector.record(&caller, token, &verdict, origin);
+    }
     Ok(match wanted {
         accept::Form::Json => answer::whole(request, StatusCode::OK, answer::JSON, verdict.body),
         accept::Form::Phantom => {

@@ -6,8 +6,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::admin::{Admin, told};
-use super::body;
 use super::problem::Problem;
+use super::{body, request_id};
+use crate::domain::audit::record::{Door, Event, Record};
 use crate::domain::keyring::{Rotation, SigningAlgorithm};
 
 pub(super) async fn list(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
@@ -41,6 +42,10 @@ async fn rotated(
         tracing::error!(detail = %outage, "the keys cannot be rotated");
         Problem::Unavailable
     })?;
+    let origin = request_id::origin(request, Door::Admin);
+    let names: Vec<_> = done.iter().map(|(algorithm, _)| algorithm.as_str()).collect();
+    let record = Record::new(Event::KeyRotationOrdered).from(origin).detail(&names.join(" "));
+    recorded(admin, record).await?;
     let done: Vec<_> = done
         .into_iter()
         .map(|(algorithm, rotation)| match rotation {
@@ -74,8 +79,22 @@ async fn retired(
         tracing::error!(detail = %outage, "the key cannot be retired");
         Problem::Unavailable
     })?;
+    let origin = request_id::origin(request, Door::Admin);
+    let mut record = Record::new(Event::KeyRetirementOrdered).from(origin).detail(kid);
+    if done.is_err() {
+        record = record.refused("no_such_key");
+    }
+    recorded(admin, record).await?;
     match done {
         Ok(()) => Ok(told(request, StatusCode::OK, &json!({ "retired": true }))),
         Err(_unknown) => Err(Problem::NotFound),
     }
+}
+
+/// What was done stays done, even if it cannot be recorded: then the operator is told.
+async fn recorded(admin: &Admin, record: Record) -> Result<(), Problem> {
+    admin.audit.accept(record).await.map_err(|outage| {
+        tracing::error!(detail = %outage, "what was done to the keys is not on record");
+        Problem::Unavailable
+    })
 }

@@ -6,6 +6,9 @@ use actix_web::{Error, HttpMessage as _, HttpRequest};
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
+use crate::domain::audit::record::{Door, Origin, RequestName};
+use crate::protocol::ids::Guid;
+
 /// The header that carries it, both ways.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest name that is taken over from a caller.
@@ -20,6 +23,19 @@ pub(super) fn of(request: &HttpRequest) -> HeaderValue {
         .extensions()
         .get::<RequestId>()
         .map_or_else(|| HeaderValue::from_static("unnamed"), |id| made(*id))
+}
+
+/// Where `request` came from, for the audit trail.
+pub(super) fn origin(request: &HttpRequest, door: Door) -> Origin<'_> {
+    let given = request.headers().get(HEADER).filter(|value| is_clean(value));
+    let name = match given.and_then(|value| value.to_str().ok()) {
+        Some(given) => Some(RequestName::Given(given)),
+        None => request
+            .extensions()
+            .get::<RequestId>()
+            .map(|id| RequestName::Made(Guid::from(id.as_u128()))),
+    };
+    Origin::by(door).named(name)
 }
 
 fn made(id: RequestId) -> HeaderValue {

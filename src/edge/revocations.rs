@@ -6,8 +6,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::admin::{Admin, told};
-use super::body;
 use super::problem::Problem;
+use super::{body, request_id};
+use crate::domain::audit::record::Door;
 use crate::domain::rejection::Rejection;
 use crate::ports::Reach;
 use crate::protocol::params::Form;
@@ -38,7 +39,8 @@ async fn answered(
     let now = admin.clock.now();
     let up_to = up_to(&form, now)?;
     let kind = target.kind();
-    match admin.revoker.by_operator(&snapshot, target, up_to).await {
+    let origin = request_id::origin(request, Door::Admin);
+    match admin.revoker.by_operator(&snapshot, target, up_to, origin).await {
         Ok(Outcome::Revoked(mark, reach)) => {
             admin.metrics.revoked(kind);
             let up_to = (mark.up_to != UnixTime::MAX).then_some(mark.up_to);

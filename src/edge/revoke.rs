@@ -9,6 +9,7 @@ use super::introspect::unavailable;
 use super::problem::Problem;
 use super::public::Public;
 use super::{answer, body, caller, request_id};
+use crate::domain::audit::record::Door;
 use crate::service::revoke::NotRevoked;
 
 pub(super) async fn revoke(
@@ -33,9 +34,11 @@ async fn answered(
     let form = body::form(&bytes)?;
     let presented = caller::credentials(request, &form, Problem::ClientMissing)?;
     let snapshot = public.snapshot.load();
-    let caller = caller::authenticated(request, public, &snapshot, &presented).await?;
+    let caller =
+        caller::authenticated(request, public, &snapshot, (&presented, Door::Public)).await?;
     let token = body::token(&form)?;
-    let revoked = public.revoker.by_client(&snapshot, &caller, token);
+    let origin = request_id::origin(request, Door::Public);
+    let revoked = public.revoker.by_client(&snapshot, &caller, token, origin);
     match revoked.instrument(request_id::span(request)).await {
         Ok(()) => {
             public.metrics.revoked("token");

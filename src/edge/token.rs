@@ -11,6 +11,7 @@ use super::introspect::unavailable;
 use super::problem::Problem;
 use super::public::Public;
 use super::{answer, body, caller, request_id, told};
+use crate::domain::audit::record::Door;
 use crate::protocol::exchange::{Request, RequestError, Response};
 use crate::protocol::params::Form;
 use crate::service::exchange::Refused;
@@ -39,10 +40,11 @@ async fn answered(
     let form = body::exchange_form(&bytes)?;
     let presented = caller::credentials(request, &form, Problem::ClientMissing)?;
     let snapshot = public.snapshot.load();
-    let caller = caller::authenticated(request, public, &snapshot, &presented).await?;
+    let caller =
+        caller::authenticated(request, public, &snapshot, (&presented, Door::Public)).await?;
     let asked = read(&form)?;
-    let span = request_id::span(request);
-    let exchange = public.exchanger.exchange(&snapshot, &caller, &asked);
+    let (span, origin) = (request_id::span(request), request_id::origin(request, Door::Public));
+    let exchange = public.exchanger.exchange(&snapshot, &caller, &asked, origin);
     let issued = exchange.instrument(span.clone()).await;
     let issued =
         issued.map_err(|refused| span.in_scope(|| refusal(request, public, &caller, &refused)))?;

@@ -19,10 +19,11 @@ use super::decide::decide;
 use super::problem::Problem;
 use super::public::Public;
 use super::{answer, caller, identity, request_id, told};
+use crate::domain::audit::record::Door;
 use crate::protocol::bearer::{self, BearerError};
 use crate::protocol::client_auth::presented;
 use crate::protocol::params::Form;
-use crate::service::gate::{Admitted, Entrance, Gate, Refused, Shut};
+use crate::service::gate::{Admitted, Asked, Entrance, Gate, Refused, Shut};
 use crate::service::snapshot::Snapshot;
 use crate::telemetry::gateway_metrics::{Gateway, Misuse};
 
@@ -34,9 +35,10 @@ pub(super) async fn verify(request: HttpRequest, public: Data<Public>) -> HttpRe
     let snapshot = public.snapshot.load_full();
     let response = match entrance(&request, &public, &snapshot).await {
         Ok(entrance) => {
-            let asked = (&*snapshot, &entrance);
             let token = token(&request);
-            let deciding = decide(&public.gate, asked, token, None);
+            let origin = request_id::origin(&request, Door::Verify);
+            let asked = Asked { token, swap: None, origin };
+            let deciding = decide(&public.gate, (&snapshot, &entrance), asked);
             let span = request_id::span(&request);
             let decided = deciding.instrument(span.clone()).await;
             let about = (Gateway::Verify, &*entrance.api);
@@ -64,7 +66,7 @@ async fn entrance(
     let values = values.map_err(|_binary| Problem::GatewayUnproved)?;
     let nothing = Form::parse(b"").map_err(|_impossible| Problem::GatewayUnproved)?;
     let presented = presented(&values, &nothing).map_err(|_none| unproved(public))?;
-    let client = caller::authenticated(request, public, snapshot, &presented).await;
+    let client = caller::authenticated(request, public, snapshot, (&presented, Door::Verify)).await;
     // A challenge would be taken for one about the caller's own token.
     let challenges = |problem| matches!(problem, Problem::BearerInvalid | Problem::ClientInvalid);
     let client =

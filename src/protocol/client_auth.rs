@@ -81,6 +81,14 @@ impl Presented<'_> {
             Self::Secret { method, .. } => *method,
         }
     }
+
+    /// The name that the caller gave itself.
+    pub fn claimed(&self) -> Option<&str> {
+        match self {
+            Self::Secret { client_id, .. } => Some(client_id),
+            Self::Assertion { client_id, .. } | Self::Bearer { client_id, .. } => *client_id,
+        }
+    }
 }
 
 /// Why no single set of credentials could be read from a request.

@@ -40,6 +40,13 @@ impl FromStr for Guid {
     }
 }
 
+/// The GUID with these bits.
+impl From<u128> for Guid {
+    fn from(bits: u128) -> Self {
+        Self(bits.to_be_bytes())
+    }
+}
+
 fn lower_hex(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit.wrapping_sub(b'0')),

@@ -10,7 +10,10 @@ use super::snapshot::{Caller, Snapshot};
 use super::standing::Standing;
 use super::tokens::Tokens;
 use crate::domain::assertion;
-use crate::ports::{Clock, ReplayGuard, Revocations, Throttle, ThrottleKey, Unavailable};
+use crate::domain::audit::record::{Event, Origin, Record};
+use crate::ports::{
+    AuditTrail, Clock, ReplayGuard, Revocations, Throttle, ThrottleKey, Unavailable,
+};
 use crate::protocol::client_auth::{Method, Presented};
 use crate::protocol::ids::{Fingerprint, SecretDigest};
 use crate::protocol::jwk::VerificationKey;
@@ -49,6 +52,8 @@ pub struct Authenticator {
     pub clock: Arc<dyn Clock>,
     /// Bearer tokens that were good a moment ago.
     pub bearers: BearerCache,
+    /// Records who was not let in.
+    pub audit: Arc<dyn AuditTrail>,
 }
 
 /// Verified bearer tokens of callers; each stands as long as its token, its key and its view, and
@@ -95,8 +100,29 @@ impl BearerCache {
 static NOBODY: LazyLock<SecretDigest> = LazyLock::new(|| SecretDigest::of(""));
 
 impl Authenticator {
-    /// The client that `presented` proves, calling from `source`.
+    /// The client that `presented` proves, calling from `source`. A failure is on record before it
+    /// is told; who is throttled was, and is not recorded again.
     pub async fn authenticate(
+        &self,
+        snapshot: &Snapshot,
+        presented: &Presented<'_>,
+        source: IpAddr,
+        origin: Origin<'_>,
+    ) -> Result<Arc<Caller>, Denied> {
+        let proved = self.prove(snapshot, presented, source).await;
+        if let Err(Denied::Invalid { method, why }) = &proved {
+            let mut record = Record::new(Event::AuthenticationFailed).from(origin).detail(why);
+            if let Some(claimed) = presented.claimed() {
+                record = record.client(claimed);
+            }
+            record.source = Some(source.to_string());
+            record.method = Some(method.as_str());
+            self.audit.accept(record.refused("credentials_invalid")).await?;
+        }
+        proved
+    }
+
+    async fn prove(
         &self,
         snapshot: &Snapshot,
         presented: &Presented<'_>,

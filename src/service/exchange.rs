@@ -13,6 +13,7 @@ use super::snapshot::{Caller, Snapshot};
 use super::subject_cache::{SubjectCache, SubjectEntry};
 use super::tokens::{Own, TokenRef, Tokens, Vetted};
 use super::verify::{Audiences, Refusal};
+use crate::domain::audit::record::{Event, Origin, Record};
 use crate::domain::denial::{Denial, DenialReason};
 use crate::domain::exchange::{self, Question};
 use crate::domain::identity::facts;
@@ -20,7 +21,7 @@ use crate::domain::issued::{IssuedToken, OPAQUE_PREFIX, TYPE};
 use crate::domain::rejection::{Reason, Rejection};
 use crate::domain::resource::{Resource, TokenFormat};
 use crate::domain::subject_token::SubjectToken;
-use crate::ports::{Clock, Dependency, GroupDirectory, Random, Unavailable};
+use crate::ports::{AuditTrail, Clock, Dependency, GroupDirectory, Random, Unavailable};
 use crate::protocol::exchange::{Declared, Request, Requested};
 use crate::protocol::ids::Fingerprint;
 use crate::protocol::time::UnixTime;
@@ -82,6 +83,14 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Records what is issued, before it is handed out.
+    pub audit: Arc<dyn AuditTrail>,
+}
+
+/// How far a decision came: what a record can tell of one that was refused.
+#[derive(Debug, Default)]
+struct Progress {
+    subject: Option<Arc<SubjectEntry>>,
 }
 
 /// The exchange service.
@@ -98,15 +107,44 @@ impl Exchanger {
         Self { parts, subjects }
     }
 
-    /// Exchanges what `caller` presents, or says why not.
+    /// Exchanges what `caller` presents, or says why not. Either is on record before it is told:
+    /// what cannot be recorded is not granted.
     pub async fn exchange(
         &self,
         snapshot: &Snapshot,
         caller: &Arc<Caller>,
         request: &Request<'_>,
+        origin: Origin<'_>,
     ) -> Result<Issued, Refused> {
-        let id = self.unguessable::<ID_BYTES>()?;
-        let (rule, token) = self.decide(snapshot, caller, request, id).await?;
+        let mut progress = Progress::default();
+        let ended = self.issued(snapshot, caller, request, &mut progress).await;
+        let record =
+            |record: Record| record.from(origin).client(caller.client.id.as_str()).asked(request);
+        match &ended {
+            Ok(Issued { text, token, rule, .. }) => {
+                let issued = Record::new(Event::TokenIssued);
+                let issued = issued.issued(token, &snapshot.issuer, rule).about(text);
+                self.parts.audit.write(record(issued)).await?;
+            }
+            Err(Refused::Denied(denial)) => {
+                let subject = progress.subject.as_ref().map(|entry| &entry.token);
+                let denied = Record::new(Event::ExchangeRefused).denied(denial, subject);
+                self.parts.audit.accept(record(denied)).await?;
+            }
+            Err(Refused::Unavailable(_)) => {}
+        }
+        ended
+    }
+
+    async fn issued(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Arc<Caller>,
+        request: &Request<'_>,
+        progress: &mut Progress,
+    ) -> Result<Issued, Refused> {
+        let (rule, mut token) = self.decide(snapshot, caller, request, progress).await?;
+        token.id = self.unguessable::<ID_BYTES>()?;
         let text = self.issue(snapshot, &token).await?;
         Ok(Issued { text, token, kind: request.requested.issued(), rule })
     }
@@ -119,7 +157,7 @@ impl Exchanger {
         caller: &Arc<Caller>,
         request: &Request<'_>,
     ) -> Result<(String, IssuedToken), Refused> {
-        self.decide(snapshot, caller, request, "not issued".to_owned()).await
+        self.decide(snapshot, caller, request, &mut Progress::default()).await
     }
 
     async fn decide(
@@ -127,11 +165,12 @@ impl Exchanger {
         snapshot: &Snapshot,
         caller: &Arc<Caller>,
         request: &Request<'_>,
-        id: String,
+        progress: &mut Progress,
     ) -> Result<(String, IssuedToken), Refused> {
         // The cheap questions first: nothing is verified for a target that cannot be had.
         let resource = target(snapshot, caller, request)?;
         let subject = self.subject(snapshot, caller, request.subject).await?;
+        progress.subject = Some(Arc::clone(&subject));
         let proof = self.actor(snapshot, caller, request).await?;
         let actor = proof.actor();
         let question = Question {
@@ -145,7 +184,9 @@ impl Exchanger {
         let now = self.parts.clock.now();
         let grant = exchange::decide(question, now)?;
         let rule = grant.rule.to_owned();
-        let token = grant.mint(&caller.client, &snapshot.issuer, &subject.token, (id, now));
+        // It has a name of its own when it is issued.
+        let unnamed = ("not issued".to_owned(), now);
+        let token = grant.mint(&caller.client, &snapshot.issuer, &subject.token, unnamed);
         // What was revoked since the subject token was verified extends no chain (A183); what is
         // revoked from here on ends this token too, which carries its ancestry.
         if !self.subjects.is_unrevoked(&subject) {

@@ -9,9 +9,10 @@ use super::snapshot::{Caller, Snapshot};
 use super::swap_cache::SwapCache;
 use crate::domain::admission::{Bar, Barred, Visitor, admit};
 use crate::domain::api::{Api, Guard, Swap};
+use crate::domain::audit::record::{Event, Origin, Record};
 use crate::domain::denial::{Denial, DenialReason};
 use crate::domain::rejection::Reason;
-use crate::ports::{Dependency, Unavailable};
+use crate::ports::{AuditTrail, Dependency, Unavailable};
 use crate::protocol::bearer::{BearerCode, BearerError, Challenge};
 use crate::protocol::exchange::{Declared, Request, Requested};
 use crate::protocol::ids::Fingerprint;
@@ -26,6 +27,18 @@ pub struct Gate {
     introspector: Arc<Introspector>,
     exchanger: Arc<Exchanger>,
     swaps: SwapCache,
+    audit: Arc<dyn AuditTrail>,
+}
+
+/// What a gateway asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The caller's one token, or why there is none.
+    pub token: Result<&'a str, BearerError>,
+    /// What to swap it for, if it is not what the API's configuration says.
+    pub swap: Option<&'a Swap>,
+    /// Where the question came from.
+    pub origin: Origin<'a>,
 }
 
 /// An API whose gateway has been recognised.
@@ -223,12 +236,12 @@ impl Refused {
 
 impl Gate {
     /// A gate that decides as introspection does, and swaps as the token endpoint does.
-    pub const fn new(
-        introspector: Arc<Introspector>,
-        exchanger: Arc<Exchanger>,
+    pub fn new(
+        (introspector, exchanger): (Arc<Introspector>, Arc<Exchanger>),
         swaps: SwapCache,
+        audit: Arc<dyn AuditTrail>,
     ) -> Self {
-        Self { introspector, exchanger, swaps }
+        Self { introspector, exchanger, swaps, audit }
     }
 
     /// The API called `name`, asked about by a gateway that shows `secret`.
@@ -267,29 +280,35 @@ impl Gate {
         Ok(Entrance { api: Arc::clone(api), caller: Arc::clone(caller), proved: false })
     }
 
-    /// Decides about `token` at `entrance`; `swap` is what to swap it for, if it is not what the
-    /// API's configuration says.
+    /// Decides what is asked at `entrance`.
     pub async fn decide(
         &self,
         snapshot: &Snapshot,
         Entrance { api, caller, .. }: &Entrance,
-        token: Result<&str, BearerError>,
-        swap: Option<&Swap>,
+        Asked { token, swap, origin }: Asked<'_>,
     ) -> Result<Admitted, Refused> {
-        let token = token?;
+        let (token, origin) = (token?, origin.about(&api.name));
         let verdict = match self.introspector.recall(caller, token) {
             Ok(verdict) => verdict,
             Err(question) => self.introspector.decide(snapshot, caller, token, question).await?,
         };
+        if self.introspector.records(&verdict) {
+            self.introspector.record(caller, token, &verdict, origin);
+        }
         if let Some(reason) = verdict.refused {
             return Err(Refused::Inactive(verdict, reason));
         }
         let visitor = Visitor::read(&verdict.body).map_err(|error| unreadable(&error))?;
         if let Err(barred) = admit(&visitor, api) {
+            let record = Record::new(Event::RequestRefused).from(origin).about(token);
+            let record = record.client(caller.client.id.as_str()).visitor(&visitor);
+            let why = format!("expected {}, found {}", barred.expected, barred.found);
+            let record = record.refused(barred.bar.as_str()).detail(&why);
+            self.audit.accept(record).await?;
             return Err(Refused::Barred(verdict, barred));
         }
         let swapped = match swap.or(api.exchange.as_ref()) {
-            Some(swap) => match self.swap(snapshot, caller, token, swap).await {
+            Some(swap) => match self.swap(snapshot, caller, (token, swap), origin).await {
                 Ok(swapped) => Some(swapped),
                 Err(exchange::Refused::Denied(denial)) => {
                     return Err(Refused::NotSwapped(verdict, denial));
@@ -305,8 +324,8 @@ impl Gate {
         &self,
         snapshot: &Snapshot,
         caller: &Arc<Caller>,
-        token: &str,
-        swap: &Swap,
+        (token, swap): (&str, &Swap),
+        origin: Origin<'_>,
     ) -> Result<Swapped, exchange::Refused> {
         if let Some(text) = self.swaps.get(caller, token, swap) {
             return Ok(Swapped { text, issued: None });
@@ -319,7 +338,7 @@ impl Gate {
             scopes: (!swap.scopes.is_empty()).then_some(scopes),
             requested: Requested::AccessToken,
         };
-        let issued = self.exchanger.exchange(snapshot, caller, &request).await?;
+        let issued = self.exchanger.exchange(snapshot, caller, &request, origin).await?;
         let text = self.swaps.keep(snapshot, (caller, token, swap), &issued).await;
         Ok(Swapped { text, issued: Some(issued) })
     }

@@ -9,13 +9,15 @@ use super::snapshot::{Caller, Snapshot};
 use super::tokens::{Own, Token, Tokens};
 use super::verdict_cache::{Decided, Entry, Question, Refused, VerdictCache};
 use super::verify::{Audiences, Refusal};
+use crate::domain::admission::Visitor;
+use crate::domain::audit::record::{Event, Origin, Record};
 use crate::domain::client::IntrospectPermission;
 use crate::domain::identity::{Context, permitted};
 use crate::domain::issued::{IssuedToken, OPAQUE_PREFIX, TYPE};
 use crate::domain::keyring::SigningAlgorithm;
 use crate::domain::rejection::{Reason, Rejection, Step};
 use crate::domain::validate::ValidToken;
-use crate::ports::{Clock, Dependency, GroupDirectory, Unavailable};
+use crate::ports::{AuditTrail, Clock, Dependency, GroupDirectory, Unavailable};
 use crate::protocol::ids::Fingerprint;
 use crate::protocol::introspection::{INACTIVE, SIGNED_TYP, Signed};
 use crate::protocol::json::{Json, Object};
@@ -57,6 +59,7 @@ pub struct Introspector {
     clock: Arc<dyn Clock>,
     cache: VerdictCache,
     shared: Option<Answers>,
+    audit: Arc<dyn AuditTrail>,
 }
 
 /// What an introspector works with.
@@ -74,13 +77,15 @@ pub struct Parts {
     pub cache: VerdictCache,
     /// Has those that other replicas prepared; `None`: they are not shared.
     pub shared: Option<Answers>,
+    /// Records what is answered, where that is asked for.
+    pub audit: Arc<dyn AuditTrail>,
 }
 
 impl Introspector {
     /// An introspector of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { tokens, groups, own, clock, cache, shared } = parts;
-        Self { tokens, groups, own, clock, cache, shared }
+        let Parts { tokens, groups, own, clock, cache, shared, audit } = parts;
+        Self { tokens, groups, own, clock, cache, shared, audit }
     }
 
     /// The answers that are kept.
@@ -102,6 +107,25 @@ impl Introspector {
             Some(reason) => Ok(Verdict::inactive(reason, true)),
             None => Err(question),
         }
+    }
+
+    /// Whether such a verdict is to be recorded.
+    pub fn records(&self, verdict: &Verdict) -> bool {
+        self.audit.introspections().include(verdict.cached)
+    }
+
+    /// Records that `caller` was told `verdict` about `token`. Waits for nothing.
+    pub fn record(&self, caller: &Caller, token: &str, verdict: &Verdict, origin: Origin<'_>) {
+        let record = Record::new(Event::Introspected).from(origin).about(token);
+        let record = record.client(caller.client.id.as_str());
+        self.audit.note(match verdict.refused {
+            Some(reason) => record.inactive(reason),
+            // Our own answer is always readable.
+            None => match Visitor::read(&verdict.body) {
+                Ok(visitor) => record.visitor(&visitor),
+                Err(_) => record,
+            },
+        });
     }
 
     /// Decides what `caller` is told about `token`, which is the one in `question`.

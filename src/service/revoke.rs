@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::snapshot::{Caller, Snapshot};
 use super::tokens::{Own, Token, Tokens};
 use super::verify::{Audiences, Refusal};
+use crate::domain::audit::record::{Event, Origin, Record};
 use crate::domain::principal::PrincipalId;
 use crate::domain::rejection::{Reason, Rejection};
 use crate::domain::revocation::Mark;
-use crate::ports::{Clock, Reach, Unavailable};
+use crate::ports::{AuditTrail, Clock, Reach, Unavailable};
 use crate::protocol::ids::ClientId;
 use crate::protocol::time::UnixTime;
 
@@ -18,6 +19,7 @@ pub struct Revoker {
     tokens: Arc<Tokens>,
     own: Own,
     clock: Arc<dyn Clock>,
+    audit: Arc<dyn AuditTrail>,
 }
 
 /// Why a client's token is not revoked.
@@ -78,32 +80,51 @@ impl From<Refusal> for Failed {
 
 impl Revoker {
     /// A revoker of these parts.
-    pub const fn new(tokens: Arc<Tokens>, own: Own, clock: Arc<dyn Clock>) -> Self {
-        Self { tokens, own, clock }
+    pub fn new(
+        tokens: Arc<Tokens>,
+        own: Own,
+        (clock, audit): (Arc<dyn Clock>, Arc<dyn AuditTrail>),
+    ) -> Self {
+        Self { tokens, own, clock, audit }
     }
 
     /// Revokes `text` for the client it was issued to. A token that is not good is no error: there
-    /// is nothing left to do (REV-04).
+    /// is nothing left to do (REV-04). What is revoked stays so, even if it cannot be recorded: then
+    /// the client is told to come again.
     pub async fn by_client(
         &self,
         snapshot: &Snapshot,
         caller: &Caller,
         text: &str,
+        origin: Origin<'_>,
     ) -> Result<(), NotRevoked> {
+        let record = |event| {
+            let record = Record::new(event).from(origin).about(text);
+            record.client(caller.client.id.as_str())
+        };
         let vetted = match self.tokens.verify(snapshot, text, Audiences::Exchangeable).await {
             Ok(vetted) => vetted,
             Err(Refusal::Rejected(_)) => return Ok(()),
             Err(Refusal::Unavailable(unavailable)) => return Err(unavailable.into()),
         };
-        let Token::Issued { token, .. } = &vetted.token else { return Err(NotRevoked::NotOurs) };
+        let refused = |reason| record(Event::RevocationRefused).refused(reason);
+        let Token::Issued { token, .. } = &vetted.token else {
+            self.audit.accept(refused("not_issued_here")).await?;
+            return Err(NotRevoked::NotOurs);
+        };
         if token.client != caller.client.id {
+            self.audit.accept(refused("issued_to_another_client")).await?;
             return Err(NotRevoked::OfAnother);
         }
+        let mut revoked = record(Event::Revoked);
         if let Some(own) = vetted.lineage.hops.last() {
             self.own.revocations.revoke(Mark::token(own.id, token.expires)).await?;
+            revoked.token = Some(own.id.to_string());
         }
+        revoked.principal = Some(token.principal.to_string());
+        revoked.resource = vec![token.resource.clone()];
         tracing::info!(client = %caller.client.id, jti = token.id, "token revoked");
-        Ok(())
+        Ok(self.audit.accept(revoked.detail("token")).await?)
     }
 
     /// Revokes what an operator names, up to `up_to`.
@@ -112,20 +133,29 @@ impl Revoker {
         snapshot: &Snapshot,
         target: Target<'_>,
         up_to: UnixTime,
+        origin: Origin<'_>,
     ) -> Result<Outcome, Failed> {
+        let record = |event| target.named_in(Record::new(event).from(origin));
         let mark = match target {
             Target::Principal(principal) => Mark::principal(principal, up_to),
             Target::Client(client) => Mark::client(client, up_to),
             Target::Token(text) | Target::Tree(text) => {
                 let whole = matches!(target, Target::Tree(_));
-                match self.of_token(snapshot, text, whole).await? {
-                    Some(mark) => mark,
-                    None => return Ok(Outcome::EndedAlready),
+                match self.of_token(snapshot, text, whole).await {
+                    Ok(Some(mark)) => mark,
+                    Ok(None) => return Ok(Outcome::EndedAlready),
+                    Err(Failed::Rejected(rejection)) => {
+                        let refused = record(Event::RevocationRefused);
+                        self.audit.accept(refused.inactive(rejection.reason)).await?;
+                        return Err(rejection.into());
+                    }
+                    Err(unavailable) => return Err(unavailable),
                 }
             }
         };
         let reach = self.own.revocations.revoke(mark).await?;
         tracing::warn!(kind = target.kind(), up_to = %mark.up_to, "revoked by an operator");
+        self.audit.accept(record(Event::Revoked)).await?;
         Ok(Outcome::Revoked(mark, reach))
     }
 
@@ -159,6 +189,17 @@ impl Revoker {
 }
 
 impl Target<'_> {
+    /// The record, with what is named.
+    fn named_in(&self, record: Record) -> Record {
+        let mut record = record.detail(self.kind());
+        match self {
+            Self::Principal(principal) => record.principal = Some(principal.to_string()),
+            Self::Client(client) => record.client = Some(client.to_string()),
+            Self::Token(text) | Self::Tree(text) => record = record.about(text),
+        }
+        record
+    }
+
     /// What is named, in a word.
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use prometheus::{Encoder as _, Registry, TextEncoder};
 
+use super::audit_metrics::AuditMetrics;
 use super::cache_metrics::CacheMetrics;
 use super::decision_metrics::DecisionMetrics;
 use super::gateway_metrics::GatewayMetrics;
@@ -20,7 +21,7 @@ use super::store_metrics::StoreMetrics;
 use crate::domain::denial::DenialReason;
 use crate::domain::keyring::KeyStatus;
 use crate::domain::rejection::Reason;
-use crate::ports::{IssuerStatus, StoreStatus};
+use crate::ports::{AuditStatus, IssuerStatus, StoreStatus};
 use crate::protocol::client_auth::Method;
 
 /// How an introspection ended, when it ended with an answer.
@@ -63,6 +64,7 @@ pub struct Metrics {
     issuers: IssuerMetrics,
     signing: SigningMetrics,
     store: Option<StoreMetrics>,
+    audit: AuditMetrics,
     /// Those of gateways.
     pub gateways: GatewayMetrics,
     /// Those of start and stop.
@@ -82,6 +84,8 @@ pub struct Readings<'a> {
     pub cache_bytes: u64,
     /// How what replicas share is doing, if they do.
     pub store: Option<&'a StoreStatus>,
+    /// How the audit trail is doing.
+    pub audit: &'a AuditStatus,
 }
 
 impl Metrics {
@@ -102,6 +106,7 @@ impl Metrics {
             issuers: IssuerMetrics::new(&make)?,
             signing: SigningMetrics::new(&make)?,
             store: if shared { Some(StoreMetrics::new(&make)?) } else { None },
+            audit: AuditMetrics::new(&make)?,
             gateways: GatewayMetrics::new(&make)?,
             lifecycle: LifecycleMetrics::new(&make)?,
             registry: make.made(),
@@ -145,11 +150,12 @@ impl Metrics {
 
     /// Everything in Prometheus' text format.
     pub fn render(&self, now: &Readings<'_>) -> Result<Vec<u8>, prometheus::Error> {
-        let Readings { issuers, ring, cache_entries, cache_bytes, store } = now;
+        let Readings { issuers, ring, cache_entries, cache_bytes, store, audit } = now;
         let one_at_a_time = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
         self.cache.set(*cache_entries, *cache_bytes);
         self.issuers.set(issuers);
         self.signing.set(ring);
+        self.audit.set(audit);
         if let (Some(metrics), Some(status)) = (&self.store, store) {
             metrics.set(status);
         }

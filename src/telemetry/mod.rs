@@ -1,5 +1,6 @@
 //! How we watch: log lines and metrics. Rules know nothing of it.
 
+mod audit_metrics;
 mod cache_metrics;
 mod decision_metrics;
 pub mod gateway_metrics;

@@ -6,6 +6,7 @@
 mod agents;
 mod architecture;
 mod attacks;
+mod audit;
 mod cache;
 mod cli;
 mod client_authentication;

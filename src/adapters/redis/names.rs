@@ -44,6 +44,11 @@ impl Names {
         self.named("signing-keys")
     }
 
+    /// The audit trail.
+    pub(super) fn audit(&self) -> String {
+        self.named("audit")
+    }
+
     /// What is behind an opaque token.
     pub(super) fn opaque(&self, id: &Fingerprint) -> String {
         self.named(&format!("opaque:{}", short(id)))

@@ -111,6 +111,16 @@ impl Store {
         found
     }
 
+    /// Adds a line to the audit trail. It is not sealed: it holds no secret, its own hash shows
+    /// whether it is what it was, and others are to read it.
+    pub(in crate::adapters) async fn audit(&self, line: &[u8]) -> Result<(), Unavailable> {
+        self.link.meet().await;
+        let mut command = cmd("XADD");
+        command.arg(self.names.audit()).arg("*").arg("record").arg(line);
+        let _id: String = self.link.ask(&command).await?;
+        Ok(())
+    }
+
     /// Removes the entries of `names`.
     pub(in crate::adapters) async fn remove(&self, names: &[String]) {
         for name in names {

@@ -14,7 +14,7 @@ use super::stop::{Signals, runtime};
 use super::{Answer, DevPorts, Failure, output};
 use crate::adapters::clock::SystemClock;
 use crate::app::App;
-use crate::config::{self, Config, Endpoint, PlainSecrets, Report, SystemEnvironment};
+use crate::config::{self, AuditSink, Config, Endpoint, PlainSecrets, Report, SystemEnvironment};
 use crate::dev::server::Running;
 use crate::dev::tenant::{FakeEntra, KeySupply, Options};
 use crate::ports::Clock;
@@ -54,6 +54,8 @@ pub(super) fn configuration(ports: DevPorts) -> Result<Config, Report> {
     config.listen.admin = local(ports.admin_port);
     config.listen.tyk = Some(Endpoint::Tcp(local(ports.tyk_port)));
     config.listen.envoy = Some(Endpoint::Tcp(local(ports.envoy_port)));
+    // Standard output is the guide's, and nothing here needs to be accounted for.
+    config.audit.to = AuditSink::Nowhere;
     Ok(config)
 }
 

@@ -2,6 +2,7 @@
 //! defaults come from, and what the reference page prints.
 
 mod api;
+mod audit;
 mod cluster;
 mod exchange;
 mod redis;
@@ -10,6 +11,7 @@ mod running;
 use std::fmt::Write as _;
 
 pub use api::{API, SWAP, TYK};
+pub use audit::AUDIT;
 pub use cluster::{ACCOUNT, CLUSTER};
 pub use exchange::{EXCHANGE, RESOURCE};
 pub use redis::REDIS;
@@ -94,7 +96,7 @@ const NO_CONDITION: Presence = Absent("no such condition");
 const EMPTY: Presence = Default("[]");
 
 /// Every section, in the order of the page.
-pub static SECTIONS: [&Section; 23] = [
+pub static SECTIONS: &[&Section] = &[
     &FILE,
     &LISTEN,
     &TENANT,
@@ -118,6 +120,7 @@ pub static SECTIONS: [&Section; 23] = [
     &CACHE,
     &SHUTDOWN,
     &LOG,
+    &AUDIT,
 ];
 
 /// The whole file.
@@ -178,6 +181,7 @@ pub static FILE: Section = Section {
         key("cache", "section", BY_KEY, "The bounds of the cache in memory."),
         key("shutdown", "section", BY_KEY, "How long stopping may take."),
         key("log", "section", BY_KEY, "What is logged, and how."),
+        key("audit", "section", BY_KEY, "Where the audit trail goes, and what is in it."),
     ],
 };
 

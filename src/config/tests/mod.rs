@@ -1,6 +1,7 @@
 //! What a good file becomes, and what is said about a bad one.
 
 mod apis;
+mod audit;
 mod exchange;
 mod hostile;
 mod redis;

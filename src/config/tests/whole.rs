@@ -10,6 +10,7 @@ use super::super::{
     read_file,
 };
 use super::apis::GUARDED;
+use super::audit::AUDITED;
 use super::{Fixed, GOOD, GRAPH_SECRET, ISSUING, SECRET, SHARED, read, with};
 use crate::domain::client::Released;
 use crate::domain::principal::PrincipalType;
@@ -47,7 +48,7 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!((config.log.level, config.log.format), (LogLevel::Debug, LogFormat::Human));
 }
 
-const SMALL: &str = r#"
+pub(super) const SMALL: &str = r#"
 issuer: https://${env:HOST}
 entra:
   - tenant: 72f988bf-86f1-41af-91ab-2d7cd011db47
@@ -114,7 +115,7 @@ fn the_good_files_use_every_key_there_is() {
     let keys = schema::SECTIONS.iter().flat_map(|section| section.keys);
     for key in keys {
         let named = format!("{}:", key.name);
-        let files = [GOOD, ISSUING, SHARED, GUARDED];
+        let files = [GOOD, ISSUING, SHARED, GUARDED, AUDITED];
         assert!(files.iter().any(|file| file.contains(&named)), "{}", key.name);
     }
     let required = schema::SECTIONS.iter().flat_map(|section| section.keys);

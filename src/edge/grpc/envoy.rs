@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::{Doors, recognised};
+use crate::domain::audit::record::{Door, Origin};
 use crate::edge::decide::decide;
 use crate::edge::{identity, told};
 use crate::protocol::bearer::{self, BearerError};
@@ -10,7 +11,7 @@ use crate::protocol::ext_authz::{
     AppendAction, AttributeContext, CheckRequest, CheckResponse, DeniedResponse, HeaderValue,
     HeaderValueOption, HttpRequest, HttpResponse, HttpStatus, OkResponse, Status,
 };
-use crate::service::gate::{Admitted, Refused};
+use crate::service::gate::{Admitted, Asked, Refused};
 use crate::telemetry::gateway_metrics::{Gateway, Misuse};
 
 /// The keys of `context_extensions`.
@@ -39,7 +40,8 @@ pub(super) async fn check(doors: &Doors, check: &CheckRequest) -> CheckResponse 
         Err(misuse) => return misused(doors, misuse),
     };
     let token = token(request);
-    let decided = decide(&doors.gate, (&snapshot, &entrance), token, None).await;
+    let asked = Asked { token, swap: None, origin: Origin::by(Door::Envoy) };
+    let decided = decide(&doors.gate, (&snapshot, &entrance), asked).await;
     told::decided(
         &doors.metrics,
         (Gateway::Envoy, &entrance.api),

@@ -13,8 +13,9 @@ use arc_swap::ArcSwap;
 use budget::Budget;
 pub use server::{Answering, serve};
 
+use crate::domain::audit::record::{Door, Event, Origin, Record};
 use crate::domain::rejection::safe;
-use crate::ports::Clock;
+use crate::ports::{AuditTrail, Clock};
 use crate::service::gate::{Entrance, Gate, Shut};
 use crate::service::snapshot::Snapshot;
 use crate::telemetry::gateway_metrics::{Gateway, Misuse};
@@ -31,6 +32,8 @@ pub struct Doors {
     clock: Arc<dyn Clock>,
     /// Counts.
     metrics: Arc<Metrics>,
+    /// Records.
+    audit: Arc<dyn AuditTrail>,
     budget: Budget,
     /// When it was last told that a gateway is not set up, in seconds since 1970.
     misuse_told: AtomicI64,
@@ -42,20 +45,21 @@ impl Doors {
         snapshot: &Arc<ArcSwap<Snapshot>>,
         gate: &Arc<Gate>,
         clock: &Arc<dyn Clock>,
-        metrics: &Arc<Metrics>,
+        (metrics, audit): (&Arc<Metrics>, &Arc<dyn AuditTrail>),
     ) -> Self {
         Self {
             snapshot: Arc::clone(snapshot),
             gate: Arc::clone(gate),
             clock: Arc::clone(clock),
             metrics: Arc::clone(metrics),
+            audit: Arc::clone(audit),
             budget: Budget::whole(),
             misuse_told: AtomicI64::new(0),
         }
     }
 
     /// Tells the operator that a gateway is not set up for what it asks. Everything is counted, but
-    /// logged once a second at most: who reaches the listener must not fill the log.
+    /// logged and recorded once a second at most: who reaches the listener must not fill the log.
     ///
     /// Gives status and text of the answer: 403 to whoever is not the gateway, 500 where its
     /// definition is wrong, so that nobody looks for the fault in the token.
@@ -63,6 +67,11 @@ impl Doors {
         self.metrics.gateways.misused(gateway, misuse);
         let now = self.clock.now().seconds();
         if self.misuse_told.swap(now, Ordering::Relaxed) != now {
+            if misuse == Misuse::Unproved {
+                let door = if gateway == Gateway::Envoy { Door::Envoy } else { Door::Tyk };
+                let record = Record::new(Event::AuthenticationFailed).from(Origin::by(door));
+                self.audit.note(record.refused("gateway_unproved"));
+            }
             let (gateway, problem, api) = (gateway.as_str(), misuse.as_str(), api.map(safe));
             tracing::warn!(gateway, problem, api, "{}", misuse.remedy());
         }

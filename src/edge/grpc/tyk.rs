@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::{Doors, recognised};
 use crate::domain::admission::Visitor;
 use crate::domain::api::Swap;
+use crate::domain::audit::record::{Door, Origin};
 use crate::edge::decide::decide;
 use crate::edge::{identity, told};
 use crate::protocol::bearer::{self, BearerError};
@@ -18,6 +19,7 @@ use crate::protocol::coprocess::{
 };
 use crate::protocol::ids::Fingerprint;
 use crate::protocol::time::UnixTime;
+use crate::service::gate;
 use crate::telemetry::gateway_metrics::{Gateway, Misuse};
 
 /// Answers one call.
@@ -38,7 +40,8 @@ pub(super) async fn dispatch(doors: &Doors, object: Object) -> Object {
         return misused(doors, object, Misuse::Unproved);
     }
     let token = token(object.request.as_ref());
-    let decided = decide(&doors.gate, (&snapshot, &entrance), token, swap.as_ref()).await;
+    let question = gate::Asked { token, swap: swap.as_ref(), origin: Origin::by(Door::Tyk) };
+    let decided = decide(&doors.gate, (&snapshot, &entrance), question).await;
     told::decided(
         &doors.metrics,
         (Gateway::Tyk, &entrance.api),

@@ -121,6 +121,16 @@ impl Request {
         Answer::read(&mut stream)
     }
 
+    /// The same of a server that may be gone: nothing, if there was no answer.
+    pub(crate) fn try_send(&self, to: SocketAddr) -> Option<Answer> {
+        let mut stream = TcpStream::connect(to).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream.write_all(&self.bytes()).ok()?;
+        let mut first = [0; 1];
+        let there = stream.peek(&mut first).is_ok_and(|count| count > 0);
+        there.then(|| Answer::read(&mut stream))
+    }
+
     /// As it goes over the wire.
     fn bytes(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tessera::adapters::clock::ManualClock;
 use tessera::app::App;
-use tessera::config::{self, Endpoint, PlainSecrets, SystemEnvironment};
+use tessera::config::{self, AuditSink, Endpoint, PlainSecrets, SystemEnvironment};
 use tessera::dev::apps::{BILLING, GATEWAY, GRAPH_READER, INVOICE_AGENT, ORDERS, PORTAL};
 use tessera::dev::keys::SigningKey;
 use tessera::dev::people::{ALICE, HOME_TENANT, PARTNER_TENANT};
@@ -118,7 +118,11 @@ impl World {
         let mut text = change(&usual(entra.authority()));
         STORE.with_borrow(|store| text.extend(["\n", store]));
         let config = config::load(&text, "test", &SystemEnvironment, PlainSecrets::Allowed);
-        let config = config.unwrap_or_else(|report| panic!("{report}"));
+        let mut config = config.unwrap_or_else(|report| panic!("{report}"));
+        if matches!(config.audit.to, AuditSink::Stdout) {
+            // That belongs to the tests.
+            config.audit.to = AuditSink::Nowhere;
+        }
         let (stop, stopped) = oneshot::channel();
         let (bound, addresses) = mpsc::channel();
         let its_clock = Arc::<ManualClock>::clone(&clock);
