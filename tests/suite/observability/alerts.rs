@@ -2,25 +2,8 @@
 
 use super::prometheus::Prometheus;
 use super::scene::Scene;
-use super::{list, rules_text};
+use super::{at_once, list};
 use crate::support::process::wait_until;
-
-/// The rules, looked at each second, without a wait.
-fn at_once() -> String {
-    let lines: Vec<_> = rules_text()
-        .lines()
-        .map(|line| match line.trim_start().split_once(": ") {
-            Some(("for" | "interval", _)) => {
-                let indent = &line[..line.len() - line.trim_start().len()];
-                let (key, value) =
-                    if line.contains("for:") { ("for", "0s") } else { ("interval", "1s") };
-                format!("{indent}{key}: {value}")
-            }
-            _ => line.to_owned(),
-        })
-        .collect();
-    lines.join("\n")
-}
 
 #[test]
 fn every_rule_evaluates_and_an_alert_fires_when_redis_is_killed() {

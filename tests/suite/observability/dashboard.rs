@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::list;
 use super::prometheus::Prometheus;
-use super::rules_text;
 use super::scene::Scene;
+use super::{at_once, list};
 use crate::gateways::root;
 
 /// What has no answer by now has none.
@@ -90,8 +89,7 @@ fn it_is_what_grafana_expects() {
 fn a_real_prometheus_answers_every_query() {
     let scene = Scene::start();
     let watched: Vec<_> = scene.replicas.all.iter().map(|replica| replica.admin).collect();
-    let rules = rules_text().replace("interval: 30s", "interval: 1s");
-    let prometheus = Prometheus::watching(&watched, &rules);
+    let prometheus = Prometheus::watching(&watched, &at_once());
     let mut all = targets(&dashboard());
     all.retain(|target| !super::is_pending(&target.query));
     let expected = |target: &&Target| !EMPTY.contains(&&*target.panel);
@@ -115,6 +113,9 @@ fn a_real_prometheus_answers_every_query() {
     }
     for target in all.iter().filter(|target| !expected(target)) {
         assert_eq!(prometheus.query(&target.query), Vec::<Value>::new(), "{target:?}");
+    }
+    for query in super::pages::queries() {
+        prometheus.query(&query);
     }
     for variable in list(&dashboard()["templating"], "list").iter().skip(1) {
         let query = variable["query"]["query"].as_str().unwrap();

@@ -52,6 +52,23 @@ fn rules_text() -> String {
     fs::read_to_string(root().join("helm/tessera/files/rules.yaml")).unwrap()
 }
 
+/// The rules, looked at each second, without a wait.
+fn at_once() -> String {
+    let lines: Vec<_> = rules_text()
+        .lines()
+        .map(|line| match line.trim_start().split_once(": ") {
+            Some(("for" | "interval", _)) => {
+                let indent = &line[..line.len() - line.trim_start().len()];
+                let (key, value) =
+                    if line.contains("for:") { ("for", "0s") } else { ("interval", "1s") };
+                format!("{indent}{key}: {value}")
+            }
+            _ => line.to_owned(),
+        })
+        .collect();
+    lines.join("\n")
+}
+
 fn yaml(text: &str) -> Value {
     serde_saphyr::from_str(text).unwrap()
 }

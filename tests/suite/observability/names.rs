@@ -117,6 +117,24 @@ fn every_metric_that_is_named_is_exported() {
 }
 
 #[test]
+fn every_recording_that_is_named_is_recorded() {
+    let rules = rules();
+    let recorded: Vec<_> = rules.iter().filter_map(|rule| rule["record"].as_str()).collect();
+    let folder = root().join("helm/tessera/files");
+    let texts = ["rules.yaml", "dashboard.json"].map(|name| fs::read_to_string(folder.join(name)));
+    for text in texts {
+        let text = text.unwrap();
+        let named: Vec<_> = text.match_indices("job:").collect();
+        assert!(!named.is_empty());
+        for (begin, _) in named {
+            let rest = &text[begin..];
+            let end = rest.find(|letter| !is_part_of_a_name(letter)).unwrap_or(rest.len());
+            assert!(recorded.contains(&&rest[..end]), "{}", &rest[..end]);
+        }
+    }
+}
+
+#[test]
 fn names_and_labels_are_found() {
     let found = metrics(
         r#"sum(rate(tessera_a_total{x="1",y!~"b|c"}[5m])) / process_b - job:tessera_slo_c"#,

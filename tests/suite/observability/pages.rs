@@ -10,6 +10,20 @@ fn runbook() -> String {
     fs::read_to_string(root().join("docs/runbook.md")).unwrap()
 }
 
+/// Everything in the runbook that Prometheus is to be asked.
+pub(super) fn queries() -> Vec<String> {
+    let runbook = runbook();
+    let blocks = runbook.split("```promql\n").skip(1);
+    let lines = blocks.flat_map(|rest| rest.split("```").next().unwrap().lines().map(str::trim));
+    let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    let prose = runbook.split("```").step_by(2);
+    let spans = prose.flat_map(|text| text.split('`').skip(1).step_by(2));
+    let named = |span: &&str| span.contains("tessera_") || span.contains("process_");
+    let queries: Vec<_> = spans.filter(named).chain(lines).map(str::to_owned).collect();
+    assert!(queries.len() > 30, "{queries:?}");
+    queries
+}
+
 #[test]
 fn every_alert_has_its_section_and_the_reverse() {
     let runbook = runbook();
