@@ -90,6 +90,9 @@ pub struct IssuerStatus {
     pub fetched_at: Option<UnixTime>,
     /// Whether it may be trusted now.
     pub trusted: bool,
+    /// Whether a replica without its keys leaves requests to others. Not so for an issuer that came
+    /// while the service ran and has had no keys yet: see [`ready`].
+    pub expected: bool,
     /// Attempts since start, good and bad.
     pub attempts: u64,
     /// Failed attempts since the last good one.
@@ -102,9 +105,12 @@ pub struct IssuerStatus {
 ///
 /// A replica that cannot yet answer for all its tenants leaves the requests to those that can.
 /// A set is trusted for long (`max_stale`), so an outage does not make running ones unready.
-/// Clusters do not count: their keys let a few callers in, and must not shut all others out.
+/// Clusters do not count: their keys let a few callers in, and must not shut all others out. Nor
+/// does a tenant that was added lately and whose keys nobody could fetch yet: every replica learns
+/// of it at the same time, and all would be away.
 pub fn ready(issuers: &[IssuerStatus]) -> bool {
-    let counts = |issuer: &&IssuerStatus| matches!(issuer.issuer, KeySource::Entra(_));
+    let entra = |issuer: &IssuerStatus| matches!(issuer.issuer, KeySource::Entra(_));
+    let counts = |issuer: &&IssuerStatus| entra(issuer) && issuer.expected;
     issuers.iter().filter(counts).all(|issuer| issuer.trusted)
 }
 

@@ -58,7 +58,7 @@ impl Installation {
         let replica = Server::start(self.tessera.as_os_str(), &arguments, addresses)?;
         let begun = Instant::now();
         loop {
-            let (ready, body) = get(replica.address.admin, "/readyz")?;
+            let (ready, body) = get(replica.address.admin, "/readyz?verbose")?;
             if ready {
                 return Ok(replica);
             }

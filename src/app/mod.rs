@@ -4,6 +4,7 @@ mod gateways;
 mod incoming;
 mod kept;
 mod key_events;
+mod live;
 mod parts;
 mod stop;
 mod unix_socket;
@@ -33,8 +34,9 @@ use crate::edge::grpc::{Answering, Doors};
 use crate::edge::{Leaving, RequestSpan, admin, public};
 use crate::ports::Clock;
 use gateways::Gateway;
-use kept::Following;
 use key_events::KeyEvents;
+use live::Live;
+pub use live::{Commit, Following, LivePart, Watched};
 use parts::Parts;
 pub use parts::{Outside, rehearsing};
 use stop::{ADMIN_GRACE, Listeners, Stopping, seconds};
@@ -95,7 +97,9 @@ pub struct App {
     doors: Arc<Doors>,
     keys: Arc<KeySets>,
     signing: Arc<SigningKeys>,
-    following: Option<Following>,
+    following: Option<kept::Following>,
+    live: Live,
+    files: Option<Following>,
     leaving: Leaving,
     shutdown: Shutdown,
     trail: Arc<Trail>,
@@ -116,7 +120,7 @@ impl App {
         for (api, listener) in config.guarded_by_network() {
             tracing::warn!(api, %listener, "`guard: network`: let nobody but the gateway reach it");
         }
-        let Parts { public, admin, doors, signing, keys, following, trail } =
+        let Parts { public, admin, doors, signing, keys, following, trail, live } =
             Parts::new(config, clock, &tasks)?;
         let leaving = admin.leaving.clone();
         let grace = seconds(config.shutdown.grace);
@@ -178,11 +182,26 @@ impl App {
             keys,
             signing,
             following,
+            live,
+            files: None,
             leaving,
             shutdown: config.shutdown,
             trail,
             tasks,
         })
+    }
+
+    /// The same, which takes up what changes in the files of its configuration.
+    #[must_use]
+    pub fn following(self, files: Following) -> Self {
+        Self { files: Some(files), ..self }
+    }
+
+    /// The same, where another configuration goes to `part` as well.
+    #[must_use]
+    pub fn with(mut self, part: Box<dyn LivePart>) -> Self {
+        self.live.add(part);
+        self
     }
 
     /// Answers until `stop`, then finishes what it began; `hurry` is a second order, which leaves
@@ -193,7 +212,8 @@ impl App {
         hurry: impl Future<Output = ()>,
     ) -> io::Result<()> {
         self.announce();
-        let Self { servers, gateways, doors, keys, signing, following, trail, tasks, .. } = self;
+        let Self { servers, gateways, doors, keys, signing, following, .. } = self;
+        let Self { trail, live, files, tasks, .. } = self;
         let stopping = Stopping { leaving: self.leaving, rules: self.shutdown };
         let stopped = CancellationToken::new();
         drop(tasks.spawn(stopped.clone().run_until_cancelled_owned(refresh(keys))));
@@ -201,6 +221,9 @@ impl App {
         drop(tasks.spawn(tend(signing, key_events, stopped.clone())));
         if let Some(following) = following {
             following.start(&tasks, &stopped);
+        }
+        if let Some(files) = files {
+            drop(tasks.spawn(stopped.clone().run_until_cancelled_owned(live.follow(files))));
         }
         let [public_server, admin_server] = servers;
         let listeners = Listeners {

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::StartError;
 use super::kept::{Following, Kept};
+use super::live::{Applier, Live};
 use crate::adapters::audit::Trail;
 use crate::adapters::background::Background;
 use crate::adapters::graph::GraphGroups;
@@ -26,6 +27,7 @@ use crate::ports::{
     AuditTrail, Clock, GroupDirectory, IssuerKeys, ReplayGuard, SharedAnswers, Signer, Throttle,
 };
 use crate::service::authenticate::{Authenticator, BearerCache};
+use crate::service::configuration::Configuration;
 use crate::service::exchange::{self, Exchanger};
 use crate::service::gate::Gate;
 use crate::service::introspect::{self, Introspector};
@@ -108,6 +110,8 @@ pub(super) struct Parts {
     pub(super) following: Option<Following>,
     /// What is closed last.
     pub(super) trail: Arc<Trail>,
+    /// What takes up another configuration.
+    pub(super) live: Live,
 }
 
 impl Parts {
@@ -124,26 +128,23 @@ impl Parts {
         let outside = Outside::new(config, store, clock, tasks)?;
         let verifier = Arc::new(outside.verifier());
         let Outside { keys, groups, clock } = outside;
-        let kept = match replica {
-            Some(replica) => {
-                let background = Background::new(tasks.clone(), Handle::current());
-                Kept::shared(config, replica, (&keys, background), &clock)?
-            }
-            None => Kept::here(config, &clock)?,
-        };
         let Kept { signing, opaque, revocations, replay, throttle, answers, others, following } =
-            kept;
-        let groups: Arc<dyn GroupDirectory> = groups;
+            kept(config, replica, (&keys, tasks), &clock)?;
+        let directory: Arc<dyn GroupDirectory> = Arc::<GraphGroups>::clone(&groups);
         let shared = Arc::new(SharedKeys(Arc::clone(&signing)));
         let signer: Arc<dyn Signer> = Arc::<SharedKeys>::clone(&shared);
         let own = Own { signer: Arc::clone(&signer), opaque, revocations };
         let tokens = Arc::new(Tokens::new(verifier, Some(own.clone()), Arc::clone(&clock)));
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::of(config)));
+        let configuration = Arc::new(Configuration::first(clock.now()));
+        let applier = Applier::new(Arc::clone(&snapshot), Arc::clone(&keys), groups);
         let metrics = Arc::new(Metrics::new(others.is_some())?);
         let its_answers = answers.map(|shared| shared_answers(shared, &keys, &own, &clock));
+        let told = (Arc::clone(&configuration), Arc::clone(&metrics));
+        let live = Live::new(config, applier, told, Arc::clone(&clock));
         let introspector = Arc::new(Introspector::new(introspect::Parts {
             tokens: Arc::clone(&tokens),
-            groups: Arc::clone(&groups),
+            groups: Arc::clone(&directory),
             own: own.clone(),
             clock: Arc::clone(&clock),
             cache: VerdictCache::new(config.cache.bytes, Arc::clone(&own.revocations)),
@@ -156,7 +157,7 @@ impl Parts {
         let exchanger = Arc::new(Exchanger::new(exchange::Parts {
             tokens: Arc::clone(&tokens),
             authenticator: Arc::clone(&authenticator),
-            groups: Arc::clone(&groups),
+            groups: Arc::clone(&directory),
             own: own.clone(),
             random: Arc::new(SystemRandom::default()),
             clock: Arc::clone(&clock),
@@ -181,8 +182,9 @@ impl Parts {
         let admin = Admin {
             leaving: Leaving::default(),
             snapshot,
+            configuration,
             tokens,
-            groups,
+            groups: directory,
             keys: Arc::<KeySets>::clone(&keys),
             others,
             clock,
@@ -194,7 +196,23 @@ impl Parts {
             metrics,
         };
         let (public, admin) = (Data::new(public), Data::new(admin));
-        Ok(Self { public, admin, doors: Arc::new(doors), signing, keys, following, trail })
+        Ok(Self { public, admin, doors: Arc::new(doors), signing, keys, following, trail, live })
+    }
+}
+
+/// What is kept: here, or where replicas share it.
+fn kept(
+    config: &Config,
+    replica: Option<Replica>,
+    (keys, tasks): (&Arc<KeySets>, &TaskTracker),
+    clock: &Arc<dyn Clock>,
+) -> Result<Kept, StartError> {
+    match replica {
+        Some(replica) => {
+            let background = Background::new(tasks.clone(), Handle::current());
+            Kept::shared(config, replica, (keys, background), clock)
+        }
+        None => Kept::here(config, clock),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config::{self, Config, PlainSecrets, SystemEnvironment};
 
 /// The valid configuration at `path`, or everything that is wrong with it.
 pub(super) fn config(path: &Path) -> Result<Config, Failure> {
-    let text = config::read_file(path)?;
+    let text = config::read_file(path, &SystemEnvironment)?;
     let origin = path.display().to_string();
     Ok(config::load(&text, &origin, &SystemEnvironment, PlainSecrets::Refused)?)
 }

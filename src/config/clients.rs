@@ -202,7 +202,9 @@ fn introspect(
 pub(super) fn keys(reader: &mut Reader<'_>, found: &Found<'_>, purpose: KeyUse) -> Option<KeySet> {
     let document = if matches!(found.node.value, Value::Map(_)) {
         no_duplicates(reader, found);
-        found.node.to_json().to_string()
+        let document = found.node.to_json().to_string();
+        reader.state(&found.place, &document);
+        document
     } else {
         reader.text(found)?
     };

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::apis::Beside;
 use super::exchange::Surroundings;
-use super::expand::{Environment, MAX_FILE_BYTES, SystemEnvironment};
+use super::expand::{Environment, MAX_FILE_BYTES};
 use super::names::Names;
 use super::read::{Place, Reader, Section};
 use super::report::{Problem, Report, Wrong};
+use super::stated::Stated;
 use super::values::{duration, issuer, one_of, size};
 use super::{
     CacheBounds, Config, KeySetRules, Log, Shutdown, apis, audit, clients, clusters, listen, node,
@@ -29,8 +30,8 @@ pub enum PlainSecrets {
 }
 
 /// Reads the file at `path`, at most [`MAX_FILE_BYTES`] of UTF-8.
-pub fn read_file(path: &Path) -> Result<String, Report> {
-    SystemEnvironment.file(path).map_err(|why| {
+pub fn read_file(path: &Path, environment: &dyn Environment) -> Result<String, Report> {
+    environment.file(path).map_err(|why| {
         let origin = path.display().to_string();
         whole_file(&origin, Wrong::new(format!("cannot read the file: {why}")))
     })
@@ -56,9 +57,9 @@ pub fn load(
             None
         }
     };
-    let problems = reader.into_problems();
+    let (problems, stated) = reader.finish();
     match config {
-        Some(config) if problems.is_empty() => Ok(config),
+        Some(config) if problems.is_empty() => Ok(Config { stated, ..config }),
         _ => Err(Report::new(origin, problems)),
     }
 }
@@ -108,6 +109,7 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
         log: log?,
         audit: audit?,
         digest: reader.digest(),
+        stated: Stated::default(),
     })
 }
 

@@ -12,8 +12,10 @@ mod exchange;
 mod expand;
 mod listen;
 mod load;
+mod look;
 mod names;
 mod node;
+mod plan;
 mod read;
 mod redis;
 mod report;
@@ -22,6 +24,7 @@ mod rules;
 pub mod schema;
 mod sharing;
 mod signing;
+mod stated;
 mod store;
 mod tenants;
 mod values;
@@ -33,11 +36,14 @@ pub use audit::{Audit, AuditFile, AuditSink};
 pub use expand::{Environment, MAX_FILE_BYTES, SystemEnvironment};
 pub use listen::{Endpoint, Listen};
 pub use load::{PlainSecrets, load, read_file};
+pub use look::{Looks, Recording, Seen};
+pub use plan::Plan;
 pub use redis::{
     ClientCertificate, Login, Node, Redis, SharedResults, Tls, Topology, WhenUnreachable,
 };
 pub use report::{Problem, Report};
 pub use signing::{KeyFolder, Signing};
+pub use stated::Stated;
 pub use store::{SEALING_KEY_BYTES, SealingKey, SealingKeys};
 
 use crate::domain::api::{Api, Guard};
@@ -86,6 +92,8 @@ pub struct Config {
     /// SHA-256 of all that the file says, references replaced: two replicas with the same digest
     /// decide alike. Secrets are part of it, so it is never shown.
     pub digest: Fingerprint,
+    /// What each key says, to tell what has changed when the file has.
+    pub stated: Stated,
 }
 
 impl Config {

@@ -7,6 +7,7 @@ use super::load::PlainSecrets;
 use super::node::{Entry, Node, Value};
 use super::report::{Problem, Wrong, nearest};
 use super::schema::{self, Presence};
+use super::stated::Stated;
 use crate::domain::rejection::safe;
 use crate::protocol::ids::Fingerprint;
 
@@ -16,6 +17,7 @@ pub(super) struct Reader<'e> {
     plain: PlainSecrets,
     problems: Vec<Problem>,
     digest: Fingerprint,
+    stated: Stated,
 }
 
 /// Where something stands.
@@ -81,7 +83,7 @@ impl<'e> Reader<'e> {
     /// A reader of the file that says `text`.
     pub(super) fn new(text: &str, environment: &'e dyn Environment, plain: PlainSecrets) -> Self {
         let digest = Fingerprint::of(text.as_bytes());
-        Self { environment, plain, problems: Vec::new(), digest }
+        Self { environment, plain, problems: Vec::new(), digest, stated: Stated::default() }
     }
 
     /// The digest of the file and of every text read so far, in this order.
@@ -89,8 +91,9 @@ impl<'e> Reader<'e> {
         self.digest
     }
 
-    pub(super) fn into_problems(self) -> Vec<Problem> {
-        self.problems
+    /// Everything that was wrong, and what each key says.
+    pub(super) fn finish(self) -> (Vec<Problem>, Stated) {
+        (self.problems, self.stated)
     }
 
     /// How many problems there are so far: a part that was read without a new one is whole.
@@ -204,6 +207,7 @@ impl<'e> Reader<'e> {
             Value::Text(text) => match expand(text, self.environment) {
                 Ok(text) => {
                     self.add(&text);
+                    self.state(&found.place, &text);
                     return Some(text);
                 }
                 Err(wrong) => wrong,
@@ -227,6 +231,11 @@ impl<'e> Reader<'e> {
         self.digest = Fingerprint::of(both.as_flattened());
     }
 
+    /// Notes what a key says, for comparison with another configuration.
+    pub(super) fn state(&mut self, place: &Place, text: &str) {
+        self.stated.add(&place.path, text);
+    }
+
     /// A value as `parse` understands it, or its default.
     pub(super) fn value<T>(
         &mut self,
@@ -234,9 +243,12 @@ impl<'e> Reader<'e> {
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, Wrong>,
     ) -> Option<T> {
-        let text = match section.get(name) {
-            Some(found) => self.text(&found)?,
-            None => section.default_of(name)?.to_owned(),
+        let text = if let Some(found) = section.get(name) {
+            self.text(&found)?
+        } else {
+            let text = section.default_of(name)?.to_owned();
+            self.state(&section.place_of(name), &text);
+            text
         };
         parse(&text).map_err(|wrong| self.note(&section.place_of(name), wrong)).ok()
     }
@@ -250,7 +262,9 @@ impl<'e> Reader<'e> {
     ) -> Option<T> {
         match section.get(name) {
             Some(Found { place, node: Node { value: Value::Number(number), .. } }) => {
-                parse(&number.to_string()).map_err(|wrong| self.note(&place, wrong)).ok()
+                let text = number.to_string();
+                self.state(&place, &text);
+                parse(&text).map_err(|wrong| self.note(&place, wrong)).ok()
             }
             _ => self.value(section, name, parse),
         }
@@ -264,6 +278,7 @@ impl<'e> Reader<'e> {
             self.note(&found.place, Wrong::new(wrong));
             return false;
         };
+        self.state(&found.place, if flag { "true" } else { "false" });
         flag
     }
 

@@ -20,6 +20,7 @@ use crate::ports::{
 };
 use crate::protocol::params::Form;
 use crate::protocol::time::UnixTime;
+use crate::service::configuration::{Configuration, Outcome, State};
 use crate::service::exchange::Exchanger;
 use crate::service::explain::explain;
 use crate::service::introspect::Introspector;
@@ -36,6 +37,8 @@ pub struct Admin {
     pub leaving: Leaving,
     /// The configuration now.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// How that came about.
+    pub configuration: Arc<Configuration>,
     /// Verifies tokens.
     pub tokens: Arc<Tokens>,
     /// Tells groups that Entra left out.
@@ -98,12 +101,39 @@ async fn readyz(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
     let ready = admin.is_ready(&issuers, store.as_ref());
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if ready { "ready" } else { "not_ready" };
+    if !is_verbose(request.query_string()) {
+        return told(&request, status, &json!({ "status": word }));
+    }
     let issuers: Vec<_> = issuers.iter().map(issuer).collect();
-    let mut members = json!({ "status": word, "issuers": issuers });
+    let configuration = configuration(&admin.configuration.state());
+    let mut members = json!({ "status": word, "issuers": issuers, "configuration": configuration });
     if let (Some(members), Some(status)) = (members.as_object_mut(), &store) {
         members.insert("store".to_owned(), shared(status));
     }
     told(&request, status, &members)
+}
+
+/// As Kubernetes has it: `?verbose`, whatever its value.
+fn is_verbose(query: &str) -> bool {
+    query.split('&').any(|part| part.split('=').next() == Some("verbose"))
+}
+
+fn configuration(state: &State) -> Value {
+    let last = state.last.as_ref().map(|change| {
+        let outcome: &str = change.outcome.into();
+        let mut last = json!({ "outcome": outcome, "at": change.at.seconds() });
+        if let (Outcome::Refused, Some(members)) = (change.outcome, last.as_object_mut()) {
+            members.insert("mistakes".to_owned(), json!(change.mistakes));
+        }
+        last
+    });
+    json!({
+        "generation": state.generation,
+        "loaded_at": state.loaded_at.seconds(),
+        "file": state.file,
+        "last_change": last,
+        "restart_needed": state.restart_needed,
+    })
 }
 
 fn shared(status: &StoreStatus) -> Value {

@@ -5,17 +5,18 @@ use std::sync::{Arc, LazyLock};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::identify::{Identified, Unidentified};
+use super::identify::Unidentified;
 use super::snapshot::{Caller, Snapshot};
 use super::standing::Standing;
 use super::tokens::Tokens;
+use super::views::ViewId;
 use crate::domain::assertion;
 use crate::domain::audit::record::{Event, Origin, Record};
 use crate::ports::{
     AuditTrail, Clock, ReplayGuard, Revocations, Throttle, ThrottleKey, Unavailable,
 };
 use crate::protocol::client_auth::{Method, Presented};
-use crate::protocol::ids::{Fingerprint, SecretDigest};
+use crate::protocol::ids::{ClientId, Fingerprint, SecretDigest};
 use crate::protocol::jwk::VerificationKey;
 use crate::protocol::jws::{Header, UnverifiedJwt};
 use crate::protocol::time::UnixTime;
@@ -66,7 +67,8 @@ pub struct BearerCache {
 /// A caller's token that was verified, and for how long that stands.
 #[derive(Clone, Debug)]
 struct KnownBearer {
-    identified: Identified,
+    client: ClientId,
+    view: ViewId,
     standing: Arc<Standing>,
 }
 
@@ -82,16 +84,17 @@ impl BearerCache {
         Self { known: quick_cache::sync::Cache::new(1024), revocations }
     }
 
+    /// The client as it is registered now: what else has changed about it holds at once.
     fn get(&self, token: &str, snapshot: &Snapshot, now: UnixTime) -> Option<Arc<Caller>> {
         let known = self.known.get(&Fingerprint::of(token.as_bytes()))?;
-        let caller = known.identified.caller;
-        let registered = snapshot.caller(&caller.client.id)?;
+        let registered = snapshot.caller(&known.client)?;
         let stands = known.standing.stands(now, &*self.revocations);
-        (stands && registered.view == caller.view).then_some(caller)
+        (stands && registered.view == known.view).then(|| Arc::clone(registered))
     }
 
-    pub(super) fn keep(&self, token: &str, identified: Identified, standing: Standing) {
-        let known = KnownBearer { identified, standing: Arc::new(standing) };
+    pub(super) fn keep(&self, token: &str, caller: &Caller, standing: Standing) {
+        let (client, view) = (caller.client.id.clone(), caller.view);
+        let known = KnownBearer { client, view, standing: Arc::new(standing) };
         self.known.insert(Fingerprint::of(token.as_bytes()), known);
     }
 }

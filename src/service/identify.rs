@@ -151,7 +151,7 @@ impl Authenticator {
             principal: Some(valid.subject.principal),
             expires: Some(valid.expires),
         };
-        self.bearers.keep(text, known.clone(), vetted.standing(UnixTime::MAX));
+        self.bearers.keep(text, caller, vetted.standing(UnixTime::MAX));
         Ok(known)
     }
 }

@@ -156,7 +156,7 @@ impl Introspector {
             return Ok((Verdict::inactive(reason, true), None));
         }
         if let Some(shared) = &self.shared
-            && let Some(entry) = shared.find(snapshot, caller, &question).await
+            && let Some(entry) = shared.find(caller, &question).await
         {
             return Ok((Verdict::active(entry.body.clone(), true), Some(entry)));
         }
@@ -199,7 +199,7 @@ impl Introspector {
         // Kept for long, so without the room that grew beside it.
         let body = Bytes::from(body.into_boxed_slice());
         if let Some(shared) = &self.shared {
-            shared.keep((snapshot, caller, question), &vetted, until, &body);
+            shared.keep((caller, question), &vetted, until, &body);
         }
         let standing = vetted.standing(until);
         let entry = standing

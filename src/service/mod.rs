@@ -2,6 +2,7 @@
 //! outside comes through `ports`.
 
 pub mod authenticate;
+pub mod configuration;
 pub mod exchange;
 pub mod explain;
 pub mod gate;
@@ -17,3 +18,4 @@ pub mod swap_cache;
 pub mod tokens;
 pub mod verdict_cache;
 pub mod verify;
+pub mod views;

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::{Caller, Snapshot};
+use super::snapshot::Caller;
 use super::standing::Standing;
 use super::tokens::{Own, Token, Vetted};
 use super::verdict_cache::{Entry, Question};
@@ -55,15 +55,10 @@ enum Signed {
 
 impl Answers {
     /// The answer that stands, if another replica has prepared one.
-    pub(super) async fn find(
-        &self,
-        snapshot: &Snapshot,
-        caller: &Caller,
-        question: &Question,
-    ) -> Option<Entry> {
+    pub(super) async fn find(&self, caller: &Caller, question: &Question) -> Option<Entry> {
         // Read first: what is revoked while this goes on is noticed at the next use.
         let epoch = self.own.revocations.epoch();
-        let record = self.shared.find(&name(snapshot, caller, question)).await?;
+        let record = self.shared.find(&name(caller, question)).await?;
         let Record { until, signed, exposures, body } = serde_json::from_slice(&record).ok()?;
         let key = match signed {
             Signed::No => None,
@@ -81,7 +76,7 @@ impl Answers {
     /// Gives an answer about `vetted`, good until `until`, to the others.
     pub(super) fn keep(
         &self,
-        (snapshot, caller, question): (&Snapshot, &Caller, &Question),
+        (caller, question): (&Caller, &Question),
         vetted: &Vetted,
         until: UnixTime,
         body: &[u8],
@@ -101,7 +96,7 @@ impl Answers {
         let record = Record { until, signed, exposures: vetted.exposures().into(), body };
         if let Ok(record) = serde_json::to_vec(&record) {
             let life = until.since(self.clock.now());
-            self.shared.keep(&name(snapshot, caller, question), record, life);
+            self.shared.keep(&name(caller, question), record, life);
         }
     }
 
@@ -126,13 +121,13 @@ fn named(key: &VerificationKey) -> [u8; 32] {
     key.fingerprint().first()
 }
 
-/// The exact token, for one client, under one configuration of one version. The parts have fixed
+/// The exact token, for one client, under what decides about it, in one version. The parts have fixed
 /// lengths but for the last, so no two are one.
-fn name(snapshot: &Snapshot, caller: &Caller, question: &Question) -> String {
+fn name(caller: &Caller, question: &Question) -> String {
     let text = |print: &Fingerprint| BASE64_URL_SAFE_NO_PAD.encode(print.first::<32>());
     format!(
         "answer {} {} {} {}",
-        text(&snapshot.digest),
+        text(&caller.basis.answers),
         text(&question.token),
         env!("CARGO_PKG_VERSION"),
         caller.client.id,

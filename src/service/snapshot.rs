@@ -1,12 +1,13 @@
 //! The configuration at one moment, indexed for requests.
 //!
 //! A request takes one snapshot and keeps it to its end, so that no answer mixes two
-//! configurations.
+//! configurations. What is kept from one request for the next is kept under a view: see
+//! [`super::views`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::views::{Bases, Basis, ViewId};
 use crate::config::Config;
 use crate::domain::api::Api;
 use crate::domain::client::Client;
@@ -17,25 +18,17 @@ use crate::domain::tenant::Tenant;
 use crate::domain::validate::{ValidToken, intersects};
 use crate::protocol::ids::{ClientId, Fingerprint, Guid};
 
-/// Names what one client may see under one configuration. Never used twice in a process, so an
-/// answer kept under another configuration is never found again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ViewId(u64);
-
-impl ViewId {
-    pub(super) fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
 /// A registered client under one configuration.
 #[derive(Debug)]
 pub struct Caller {
     /// The registration.
     pub client: Client,
-    /// Its view.
+    /// Under what answers for it are kept.
     pub view: ViewId,
+    /// Under what tokens that were swapped for it are kept.
+    pub swaps: ViewId,
+    /// What decides about both.
+    pub basis: Basis,
 }
 
 /// The configuration at one moment.
@@ -61,8 +54,29 @@ pub struct Snapshot {
 impl Snapshot {
     /// Indexes a valid configuration.
     pub fn of(config: &Config) -> Self {
+        Self::made(config, None)
+    }
+
+    /// Indexes the configuration that comes after this one. What was kept for a client is good under
+    /// it too, if nothing that decides about it has changed.
+    #[must_use]
+    pub fn then(&self, config: &Config) -> Self {
+        Self::made(config, Some(self))
+    }
+
+    fn made(config: &Config, before: Option<&Self>) -> Self {
+        let common = Bases::of(config);
         let caller = |client: &Client| {
-            let caller = Caller { client: client.clone(), view: ViewId::next() };
+            let basis = common.for_client(client);
+            let known = before.and_then(|before| before.caller(&client.id));
+            let view = known.filter(|known| known.basis.answers == basis.answers);
+            let swaps = known.filter(|known| known.basis.swaps == basis.swaps);
+            let caller = Caller {
+                client: client.clone(),
+                view: view.map_or_else(ViewId::next, |known| known.view),
+                swaps: swaps.map_or_else(ViewId::next, |known| known.swaps),
+                basis,
+            };
             (client.id.clone(), Arc::new(caller))
         };
         let app = |client: &Client| Some((client.credentials.entra_app?, client.id.clone()));

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
-use super::snapshot::{Caller, ViewId};
+use super::snapshot::Caller;
 use super::standing::Standing;
+use super::views::ViewId;
 use crate::domain::subject_token::SubjectToken;
 use crate::ports::Revocations;
 use crate::protocol::exchange::Declared;

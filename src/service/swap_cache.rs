@@ -6,10 +6,11 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 
 use super::exchange::Issued;
-use super::snapshot::{Caller, Snapshot, ViewId};
+use super::snapshot::{Caller, Snapshot};
 use super::standing::Standing;
 use super::tokens::Tokens;
 use super::verify::Audiences;
+use super::views::ViewId;
 use crate::domain::api::Swap;
 use crate::ports::{Clock, Revocations};
 use crate::protocol::ids::Fingerprint;
@@ -87,5 +88,5 @@ fn half_of(issued: &Issued) -> UnixTime {
 /// As JSON, in which no two requests are spelled alike.
 fn key(caller: &Caller, token: &str, swap: &Swap) -> Key {
     let asked = serde_json::json!([swap.resource, swap.scopes]).to_string();
-    (Fingerprint::of(token.as_bytes()), caller.view, Fingerprint::of(asked.as_bytes()))
+    (Fingerprint::of(token.as_bytes()), caller.swaps, Fingerprint::of(asked.as_bytes()))
 }

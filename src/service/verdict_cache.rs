@@ -2,7 +2,8 @@
 //!
 //! An entry answers for the exact token (SHA-256 of all its bytes) and for one client's view. It
 //! stands only while the token lives, while its key is trusted, and while its view exists; each
-//! look-up checks the first two, and a new configuration has new views.
+//! look-up checks the first two, and a configuration that decides otherwise has new views. What was
+//! kept under others is found no more, and makes room when room is needed.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::snapshot::ViewId;
 use super::standing::Standing;
+use super::views::ViewId;
 use crate::domain::rejection::Reason;
 use crate::ports::Revocations;
 use crate::protocol::ids::Fingerprint;
@@ -166,7 +167,7 @@ mod tests {
     use crate::dev::keys::SigningKey;
     use crate::protocol::jwk::{KeySet, KeyUse, VerificationKey};
     use crate::protocol::time::Seconds;
-    use crate::service::snapshot::ViewId;
+    use crate::service::views::ViewId;
 
     const NOW: UnixTime = UnixTime::from_seconds(1_795_435_200);
     static VIEW: LazyLock<ViewId> = LazyLock::new(ViewId::next);

@@ -11,6 +11,7 @@ use prometheus::{Encoder as _, Registry, TextEncoder};
 
 use super::audit_metrics::AuditMetrics;
 use super::cache_metrics::CacheMetrics;
+use super::config_metrics::ConfigMetrics;
 use super::decision_metrics::DecisionMetrics;
 use super::gateway_metrics::GatewayMetrics;
 use super::key_metrics::{IssuerMetrics, SigningMetrics};
@@ -65,6 +66,8 @@ pub struct Metrics {
     signing: SigningMetrics,
     store: Option<StoreMetrics>,
     audit: AuditMetrics,
+    /// Those of the configuration.
+    pub config: ConfigMetrics,
     /// Those of gateways.
     pub gateways: GatewayMetrics,
     /// Those of start and stop.
@@ -107,6 +110,7 @@ impl Metrics {
             signing: SigningMetrics::new(&make)?,
             store: if shared { Some(StoreMetrics::new(&make)?) } else { None },
             audit: AuditMetrics::new(&make)?,
+            config: ConfigMetrics::new(&make)?,
             gateways: GatewayMetrics::new(&make)?,
             lifecycle: LifecycleMetrics::new(&make)?,
             registry: make.made(),

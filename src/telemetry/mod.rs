@@ -2,6 +2,7 @@
 
 mod audit_metrics;
 mod cache_metrics;
+mod config_metrics;
 mod decision_metrics;
 pub mod gateway_metrics;
 mod key_metrics;

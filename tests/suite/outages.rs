@@ -94,7 +94,7 @@ pub(crate) fn a_key_that_cannot_be_looked_up_may_be_good() {
 #[test]
 pub(crate) fn readiness_names_the_issuer_that_is_missing() {
     let world = World::start();
-    let body = Request::get("/readyz").send(world.admin).json();
+    let body = Request::get("/readyz?verbose").send(world.admin).json();
     assert_eq!(body["status"], "ready");
     let trusted: Vec<_> =
         body["issuers"].as_array().unwrap().iter().map(|i| &i["trusted"]).collect();

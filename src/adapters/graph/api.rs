@@ -79,6 +79,20 @@ impl GraphApi {
         })
     }
 
+    /// Whether `other` asks the same Graph about the same directory.
+    pub(super) fn is_at(&self, other: &Self) -> bool {
+        self.authority == other.authority
+            && self.tenant == other.tenant
+            && self.access.endpoint == other.access.endpoint
+    }
+
+    /// Whether it does so as the same application with the same secret.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        let (one, another) = (&self.access, &other.access);
+        one.client_id == another.client_id
+            && one.client_secret.expose_secret() == another.client_secret.expose_secret()
+    }
+
     /// The object ids of all security groups that `object` is in, directly or not.
     pub(super) async fn groups(
         &self,

@@ -5,14 +5,16 @@
 //! hour when Graph cannot be asked. What is not known is an error, never an empty list.
 
 mod api;
+mod live;
 mod shared;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
@@ -52,14 +54,20 @@ type Outcome = Result<Membership, Unavailable>;
 
 /// The group memberships of the tenants for which Graph access is configured.
 pub struct GraphGroups {
-    directories: BTreeMap<Guid, Arc<Directory>>,
+    directories: ArcSwap<Directories>,
     clock: Arc<dyn Clock>,
-    flights: Flights<Asked, Outcome>,
+    flights: Flights<(Asked, u64), Outcome>,
+    http: HttpClient,
+    store: Option<Arc<Store>>,
 }
+
+type Directories = BTreeMap<Guid, Arc<Directory>>;
 
 /// The groups of one tenant's principals.
 struct Directory {
-    api: GraphApi,
+    /// No two have the same, so that nobody joins a request to another Graph.
+    number: u64,
+    api: ArcSwap<GraphApi>,
     known: Cache<Asked, Known, ByGroups>,
     /// Nobody is asked before this moment, in seconds since the epoch.
     closed_until: AtomicI64,
@@ -89,7 +97,7 @@ impl Weighter<Asked, Known> for ByGroups {
 
 impl std::fmt::Debug for GraphGroups {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let tenants = self.directories.keys();
+        let tenants: Vec<_> = self.tenants().collect();
         f.debug_struct("GraphGroups").field("tenants", &tenants).finish_non_exhaustive()
     }
 }
@@ -104,25 +112,26 @@ impl GraphGroups {
         clock: Arc<dyn Clock>,
         background: Background,
     ) -> Self {
-        let directory = |tenant: &Tenant| {
-            let api = GraphApi::new(tenant, http.clone())?;
-            let others = store.map(|store| Shelf(Arc::clone(store)));
-            Some((tenant.id, Arc::new(Directory::new(api, others))))
+        let groups = Self {
+            directories: ArcSwap::default(),
+            clock,
+            flights: Flights::new(background),
+            http: http.clone(),
+            store: store.map(Arc::clone),
         };
-        let directories = tenants.iter().filter_map(directory).collect();
-        Self { directories, clock, flights: Flights::new(background) }
+        groups.configure(tenants);
+        groups
     }
 
     /// The tenants it serves.
     pub fn tenants(&self) -> impl Iterator<Item = Guid> {
-        self.directories.keys().copied()
+        self.directories.load().keys().copied().collect::<Vec<_>>().into_iter()
     }
 
     /// Whether a token for Graph is to be had for `tenant`; for `check --online`. Does not tell
     /// whether the application may read memberships.
     pub async fn check(&self, tenant: Guid) -> Result<(), Unavailable> {
-        let directory = self.directories.get(&tenant).ok_or_else(|| not_configured(tenant))?;
-        let token = directory.api.token(self.clock.as_ref()).await;
+        let token = self.directory(tenant)?.api.load_full().token(self.clock.as_ref()).await;
         token.map(drop).map_err(|error| unavailable(tenant, &error.to_string()))
     }
 }
@@ -131,13 +140,13 @@ impl GraphGroups {
 impl GroupDirectory for GraphGroups {
     async fn groups(&self, principal: PrincipalId, kind: PrincipalType) -> Outcome {
         let tenant = principal.tenant;
-        let directory = self.directories.get(&tenant).ok_or_else(|| not_configured(tenant))?;
+        let directory = self.directory(tenant)?;
         let asked = (principal, kind);
-        let ticket = self.flights.join(asked, || {
+        let ticket = self.flights.join((asked, directory.number), || {
             if let Some(answer) = directory.without_asking(asked, self.clock.now()) {
                 return Start::Answer(answer);
             }
-            let (directory, clock) = (Arc::clone(directory), Arc::clone(&self.clock));
+            let (directory, clock) = (Arc::clone(&directory), Arc::clone(&self.clock));
             Start::Work(async move { directory.ask(asked, clock.as_ref()).await })
         });
         let died = || Err(unavailable(tenant, "the request did not end"));
@@ -145,12 +154,13 @@ impl GroupDirectory for GraphGroups {
     }
 
     fn covers(&self, principal: PrincipalId) -> bool {
-        self.directories.contains_key(&principal.tenant)
+        self.directories.load().contains_key(&principal.tenant)
     }
 }
 
 impl Directory {
     fn new(api: GraphApi, others: Option<Shelf>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         let mut options = OptionsBuilder::new();
         options.shards(SHARDS).weight_capacity(MAX_ENTRIES).estimated_items_capacity(10_000);
         let hasher = DefaultHashBuilder::default();
@@ -160,8 +170,14 @@ impl Directory {
             }
             Err(_incomplete) => Cache::with_weighter(10_000, MAX_ENTRIES, ByGroups),
         };
-        let slots = Semaphore::new(AT_ONCE);
-        Self { api, known, closed_until: AtomicI64::new(0), slots, others }
+        Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            api: ArcSwap::from_pointee(api),
+            known,
+            closed_until: AtomicI64::new(0),
+            slots: Semaphore::new(AT_ONCE),
+            others,
+        }
     }
 
     /// What can be said at `now` without asking Graph; `None` when it is to be asked.
@@ -187,7 +203,8 @@ impl Directory {
             return answer;
         }
         let (principal, kind) = asked;
-        let ask = self.api.groups(principal.object, kind, clock);
+        let api = self.api.load_full();
+        let ask = api.groups(principal.object, kind, clock);
         let found = match &self.others {
             Some(others) => others.fresh(asked, now, ask).await,
             None => ask.await.map(|groups| (groups, now)),

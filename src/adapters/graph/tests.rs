@@ -30,7 +30,17 @@ fn world() -> World {
     let server = TestServer::start();
     server.on(TOKEN, token("graph-token-1", 3600));
     server.on(GROUPS, list(&[GROUP]));
-    let tenant = Tenant {
+    let tenant = tenant_at(&server, SECRET);
+    let clock = Arc::new(ManualClock::new(UnixTime::from_seconds(START)));
+    let timeouts = Timeouts { connect: Duration::from_secs(1), total: Duration::from_secs(1) };
+    let http = HttpClient::with_timeouts(timeouts).unwrap();
+    let background = Background::new(TaskTracker::new(), Handle::current());
+    let groups = GraphGroups::new(&[tenant], &http, None, Arc::clone(&clock) as _, background);
+    World { server, clock, groups }
+}
+
+fn tenant_at(server: &TestServer, secret: &str) -> Tenant {
+    Tenant {
         id: TENANT.parse().unwrap(),
         authority: server.url("/"),
         audiences: Vec::new(),
@@ -38,16 +48,10 @@ fn world() -> World {
         signing_app: None,
         graph: Some(crate::domain::tenant::GraphAccess {
             client_id: "535fb089-9ff3-47b6-9bfb-4f1264799865".parse().unwrap(),
-            client_secret: SecretString::from(SECRET),
+            client_secret: SecretString::from(secret),
             endpoint: server.url("/"),
         }),
-    };
-    let clock = Arc::new(ManualClock::new(UnixTime::from_seconds(START)));
-    let timeouts = Timeouts { connect: Duration::from_secs(1), total: Duration::from_secs(1) };
-    let http = HttpClient::with_timeouts(timeouts).unwrap();
-    let background = Background::new(TaskTracker::new(), Handle::current());
-    let groups = GraphGroups::new(&[tenant], &http, None, Arc::clone(&clock) as _, background);
-    World { server, clock, groups }
+    }
 }
 
 fn token(value: &str, life: u32) -> Reply {
@@ -252,4 +256,42 @@ async fn only_configured_tenants_are_covered() {
 fn the_longest_list_fits_into_the_cache() {
     let capacity = MAX_ENTRIES / u64::try_from(SHARDS).unwrap();
     assert!(capacity > 2 * 11_000, "or it would be asked for at every request");
+}
+
+#[tokio::test]
+async fn another_secret_is_used_at_once_and_what_is_known_stays() {
+    let world = world();
+    world.ask().await.unwrap();
+    world.groups.configure(&[tenant_at(&world.server, SECRET)]);
+    world.ask().await.unwrap();
+    assert_eq!(world.server.hits(TOKEN) + world.server.hits(GROUPS), 2, "nothing has changed");
+    world.server.on(TOKEN, Reply::new(503, "").with("retry-after", "3000"));
+    world.clock.advance(Seconds::hours(2));
+    world.ask().await.unwrap_err();
+    world.server.on(TOKEN, token("graph-token-2", 3600));
+    world.clock.advance(Seconds::new(6));
+    world.ask().await.unwrap_err();
+    world.groups.configure(&[tenant_at(&world.server, "another-secret")]);
+    assert_eq!(world.ask().await.unwrap().0, [GROUP], "whoever had to wait was the other one");
+    let bodies: Vec<_> =
+        world.server.seen().into_iter().filter(|seen| seen.path == TOKEN).collect();
+    assert!(bodies.last().unwrap().body.contains("client_secret=another-secret"));
+    world.groups.configure(&[tenant_at(&world.server, "a-third-secret")]);
+    let asked = world.server.seen().len();
+    assert_eq!(world.ask().await.unwrap().0, [GROUP]);
+    assert_eq!(world.server.seen().len(), asked, "known from before");
+}
+
+#[tokio::test]
+async fn another_graph_knows_nothing_of_what_the_first_one_said() {
+    let world = world();
+    assert_eq!(world.ask().await.unwrap().0, [GROUP]);
+    let elsewhere = TestServer::start();
+    elsewhere.on(TOKEN, token("graph-token-1", 3600));
+    elsewhere.on(GROUPS, list(&[]));
+    world.groups.configure(&[tenant_at(&elsewhere, SECRET)]);
+    assert!(world.ask().await.unwrap().0.is_empty());
+    world.groups.configure(&[Tenant { graph: None, ..tenant_at(&elsewhere, SECRET) }]);
+    assert!(!world.groups.covers(principal(ALICE)));
+    assert!(world.ask().await.unwrap_err().contains("not configured"));
 }

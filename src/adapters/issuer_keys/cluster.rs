@@ -29,6 +29,22 @@ pub(super) fn place(cluster: &Cluster) -> String {
     }
 }
 
+/// Whether two are one cluster, whose keys come from one place.
+pub(super) fn same(one: &Cluster, other: &Cluster) -> bool {
+    let keys = match (&one.keys, &other.keys) {
+        (ClusterKeys::At(one), ClusterKeys::At(other))
+        | (ClusterKeys::Discovered(one), ClusterKeys::Discovered(other)) => one == other,
+        (ClusterKeys::Configured(one), ClusterKeys::Configured(other)) => {
+            let pairs = one.keys().iter().zip(other.keys());
+            one.keys().len() == other.keys().len()
+                && one.skipped() == other.skipped()
+                && pairs.into_iter().all(|(one, other)| one.same_as(other))
+        }
+        (ClusterKeys::At(_) | ClusterKeys::Configured(_) | ClusterKeys::Discovered(_), _) => false,
+    };
+    one.id == other.id && one.issuer == other.issuer && keys
+}
+
 /// Asks for the cluster's keys.
 pub(super) async fn fetch(
     cluster: &Cluster,

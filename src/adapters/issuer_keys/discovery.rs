@@ -19,7 +19,7 @@ pub(super) const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 const TEMPLATE: &str = "{tenantid}";
 
 /// Where the discovery document of one issuer is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Discovery {
     issuer: IssuerId,
     document: Url,

@@ -6,15 +6,17 @@
 
 mod cluster;
 mod discovery;
+mod live;
 mod shared;
 mod source;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -26,13 +28,14 @@ use crate::config::KeySetRules;
 use crate::domain::cluster::{Cluster, KeySource};
 use crate::domain::freshness::{Decision, History, Rules, Want};
 use crate::domain::rejection::safe;
-use crate::domain::tenant::{Tenant, TokenVersion};
+use crate::domain::tenant::Tenant;
 use crate::ports::{
     Clock, Dependency, FetchReason, IssuerKeySet, IssuerKeys, IssuerStatus, Unavailable,
 };
 use crate::protocol::jwk::KeySet;
 use crate::protocol::time::UnixTime;
-use discovery::{Discovered, Discovery};
+use discovery::Discovered;
+use live::{Issuers, Origin};
 use shared::Shelf;
 use source::Source;
 
@@ -41,17 +44,20 @@ type Outcome = Result<Arc<IssuerKeySet>, Unavailable>;
 /// The key sets of all configured tenants, each for both versions of its tokens, and of all
 /// configured clusters.
 pub struct KeySets {
-    issuers: BTreeMap<KeySource, Arc<Issuer>>,
+    issuers: ArcSwap<Issuers>,
     clock: Arc<dyn Clock>,
     http: HttpClient,
-    flights: Flights<KeySource, Outcome>,
+    flights: Flights<(KeySource, u64), Outcome>,
     others: Option<Shelf>,
 }
 
 /// One issuer.
 struct Issuer {
     source: Source,
-    rules: Rules,
+    /// No two have the same, so that nobody joins a fetch from where an issuer was before.
+    number: u64,
+    origin: Origin,
+    rules: ArcSwap<Rules>,
     current: ArcSwapOption<IssuerKeySet>,
     /// What the present set was read from.
     document: ArcSwapOption<Bytes>,
@@ -67,7 +73,8 @@ struct Record {
 
 impl std::fmt::Debug for KeySets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeySets").field("issuers", &self.issuers.keys()).finish_non_exhaustive()
+        let issuers: Vec<_> = self.issuers().collect();
+        f.debug_struct("KeySets").field("issuers", &issuers).finish_non_exhaustive()
     }
 }
 
@@ -80,14 +87,12 @@ impl KeySets {
         clock: Arc<dyn Clock>,
         background: Background,
     ) -> Self {
-        let KeySetRules { refresh, cooldown, max_stale } = rules;
-        let rules = Rules { refresh, cooldown, max_stale };
-        let both = |tenant| TokenVersion::ALL.map(|version| Discovery::new(tenant, version));
-        let entra = tenants.iter().flat_map(both).map(Source::Entra);
-        let sources = entra.chain(clusters.iter().cloned().map(Source::Cluster));
-        let issuers = sources.map(|source| (source.id(), Arc::new(Issuer::new(source, rules))));
+        let rules = live::rules(rules);
+        let issuer = |source: Source| Arc::new(Issuer::new(source, rules, Origin::Start));
+        let issuers = live::sources(tenants, clusters).map(issuer).map(|one| (one.id(), one));
+        let issuers = Issuers { configured: issuers.collect(), former: BTreeMap::new() };
         Self {
-            issuers: issuers.collect(),
+            issuers: ArcSwap::from_pointee(issuers),
             clock,
             http,
             flights: Flights::new(background),
@@ -104,7 +109,7 @@ impl KeySets {
     /// Takes up the sets that other replicas fetched later than ours.
     pub async fn take_up(&self) {
         let Some(others) = &self.others else { return };
-        for issuer in self.issuers.values() {
+        for issuer in self.issuers.load_full().configured.values() {
             let ours = issuer.current.load().as_ref().map(|set| set.fetched_at);
             if let Some((found, fetched_at)) = others.newer(issuer, ours).await {
                 let (set, _) = issuer.keep(found, fetched_at);
@@ -116,29 +121,29 @@ impl KeySets {
     /// Gives the others our sets again: what they are kept in may have lost them.
     pub async fn give(&self) {
         let Some(others) = &self.others else { return };
-        for issuer in self.issuers.values() {
+        for issuer in self.issuers.load_full().configured.values() {
             others.give(issuer).await;
         }
     }
 
     /// The configured issuers, in order.
     pub fn issuers(&self) -> impl Iterator<Item = KeySource> {
-        self.issuers.keys().copied()
+        self.issuers.load().configured.keys().copied().collect::<Vec<_>>().into_iter()
     }
 
     /// Starts the fetches that are due, all at once, and returns without waiting for them. To be
     /// called at start and every second or so; a call that finds nothing due costs nothing.
     pub fn refresh_due(&self) {
-        for issuer in self.issuers.values() {
+        for issuer in self.issuers.load().configured.values() {
             drop(self.ask(issuer, Want::Younger));
         }
     }
 
     /// Decides, and starts or joins a fetch.
     fn ask(&self, issuer: &Arc<Issuer>, want: Want) -> Ticket<Outcome> {
-        self.flights.join(issuer.id(), || {
+        self.flights.join((issuer.id(), issuer.number), || {
             let now = self.clock.now();
-            let decision = issuer.record().history.decide(want, &issuer.rules, now);
+            let decision = issuer.record().history.decide(want, &issuer.rules(), now);
             match (decision, issuer.current(now)) {
                 (Decision::UsePresent, Some(present)) => Start::Answer(Ok(present)),
                 (Decision::UsePresent | Decision::Unavailable, _) => {
@@ -160,7 +165,7 @@ impl KeySets {
 #[async_trait]
 impl IssuerKeys for KeySets {
     fn current(&self, issuer: KeySource, now: UnixTime) -> Option<Arc<IssuerKeySet>> {
-        self.issuers.get(&issuer)?.current(now)
+        self.issuers.load().get(issuer)?.current(now)
     }
 
     async fn fetch(&self, issuer: KeySource, reason: FetchReason) -> Outcome {
@@ -169,20 +174,33 @@ impl IssuerKeys for KeySets {
             FetchReason::UnknownKid => Want::NewKey,
             FetchReason::Age => Want::Younger,
         };
-        let found = self.issuers.get(&issuer).ok_or_else(|| not_configured(issuer))?;
-        let answer = self.ask(found, want).answer().await;
+        let found = self.issuers.load().get(issuer).map(Arc::clone);
+        let found = found.ok_or_else(|| not_configured(issuer))?;
+        let answer = self.ask(&found, want).answer().await;
         answer.unwrap_or_else(|| Err(found.unavailable()))
     }
 
     fn status(&self, now: UnixTime) -> Vec<IssuerStatus> {
-        self.issuers.values().map(|issuer| issuer.status(now)).collect()
+        self.issuers.load().configured.values().map(|issuer| issuer.status(now)).collect()
     }
 }
 
 impl Issuer {
-    fn new(source: Source, rules: Rules) -> Self {
-        let (current, document) = (ArcSwapOption::empty(), ArcSwapOption::empty());
-        Self { source, rules, current, document, record: Mutex::default() }
+    fn new(source: Source, rules: Rules, origin: Origin) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            source,
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            origin,
+            rules: ArcSwap::from_pointee(rules),
+            current: ArcSwapOption::empty(),
+            document: ArcSwapOption::empty(),
+            record: Mutex::default(),
+        }
+    }
+
+    fn rules(&self) -> Rules {
+        **self.rules.load()
     }
 
     const fn id(&self) -> KeySource {
@@ -195,7 +213,8 @@ impl Issuer {
     }
 
     fn current(&self, now: UnixTime) -> Option<Arc<IssuerKeySet>> {
-        let trusted = |set: &Arc<IssuerKeySet>| now < set.fetched_at.plus(self.rules.max_stale);
+        let max_stale = self.rules().max_stale;
+        let trusted = |set: &Arc<IssuerKeySet>| now < set.fetched_at.plus(max_stale);
         self.current.load_full().filter(trusted)
     }
 
@@ -242,7 +261,7 @@ impl Issuer {
             return (Arc::clone(younger), false);
         }
         let before = previous.as_ref().map(|set| &set.keys);
-        keys.replace(before, fetched_at.plus(self.rules.max_stale));
+        keys.replace(before, fetched_at.plus(self.rules().max_stale));
         let added = names(&keys, before);
         let removed = before.map(|before| names(before, Some(&keys))).unwrap_or_default();
         let changed = !added.is_empty() || !removed.is_empty();
@@ -276,7 +295,8 @@ impl Issuer {
             keys: set.as_ref().map_or(0, |set| set.keys.keys().len()),
             skipped: set.as_ref().map_or(0, |set| set.keys.skipped()),
             fetched_at: record.history.fetched_at(),
-            trusted: record.history.is_trusted(&self.rules, now),
+            trusted: record.history.is_trusted(&self.rules(), now),
+            expected: self.origin == Origin::Start || set.is_some(),
             attempts: record.attempts,
             failures: record.history.failures(),
             last_error: record.last_error.clone(),

@@ -61,7 +61,7 @@ impl Shelf {
             let found = issuer.source.fetch(http).await?;
             if let Some(document) = &found.document {
                 let kept = Kept::of(&found.issuer, document, (want, asked));
-                self.keep(name, &kept, issuer.rules.max_stale).await;
+                self.keep(name, &kept, issuer.rules().max_stale).await;
             }
             Ok((found, asked))
         };
@@ -76,7 +76,7 @@ impl Shelf {
         let Some(name) = names.first() else { return };
         if self.youngest(&names).await.is_none() {
             let kept = Kept::of(&set.issuer, &document, (Want::Any, set.fetched_at));
-            self.keep(name, &kept, issuer.rules.max_stale).await;
+            self.keep(name, &kept, issuer.rules().max_stale).await;
         }
     }
 
@@ -124,7 +124,7 @@ impl Kept {
     /// Whether this saves the fetch that `want` asks for. A name that is not known asks for a set
     /// that was fetched for such a name within the cooldown: the rule of one replica, for all.
     fn serves(&self, want: Want, issuer: &Issuer, asked: UnixTime) -> bool {
-        let rules = &issuer.rules;
+        let rules = issuer.rules();
         let ours = issuer.current.load().as_ref().map(|set| set.fetched_at);
         match want {
             Want::Any | Want::Younger => {

@@ -23,6 +23,15 @@ impl Source {
         }
     }
 
+    /// Whether `other` is the same issuer, asked at the same place for the same keys.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Entra(one), Self::Entra(other)) => one == other,
+            (Self::Cluster(one), Self::Cluster(other)) => cluster::same(one, other),
+            (Self::Entra(_), Self::Cluster(_)) | (Self::Cluster(_), Self::Entra(_)) => false,
+        }
+    }
+
     /// Where the first answer comes from.
     pub(super) fn place(&self) -> String {
         match self {

@@ -11,7 +11,7 @@ use crate::adapters::clock::ManualClock;
 use crate::adapters::http_client::Timeouts;
 use crate::adapters::test_server::{Reply, TestServer};
 use crate::dev::keys::SigningKey;
-use crate::domain::tenant::IssuerId;
+use crate::domain::tenant::{IssuerId, TokenVersion};
 use crate::ports::ready;
 use crate::protocol::time::Seconds;
 
@@ -53,14 +53,7 @@ fn world() -> World {
     let server = TestServer::start();
     server.on(DOCUMENT, document(&server, &issuer(), server.url(KEYS).as_str()));
     server.on(KEYS, key_set(&[0]));
-    let tenant = Tenant {
-        id: TENANT.parse().unwrap(),
-        authority: server.url("/"),
-        audiences: Vec::new(),
-        caller_audiences: Vec::new(),
-        signing_app: None,
-        graph: None,
-    };
+    let tenant = tenant_at(&server);
     let clock = Arc::new(ManualClock::new(START));
     let timeouts = Timeouts { connect: Duration::from_secs(1), total: Duration::from_secs(1) };
     let http = HttpClient::with_timeouts(timeouts).unwrap();
@@ -68,6 +61,17 @@ fn world() -> World {
     let rules = KeySetRules::default();
     let keys = KeySets::new((&[tenant], &[]), rules, http, Arc::clone(&clock) as _, background);
     World { server, clock, keys: Arc::new(keys) }
+}
+
+fn tenant_at(server: &TestServer) -> Tenant {
+    Tenant {
+        id: TENANT.parse().unwrap(),
+        authority: server.url("/"),
+        audiences: Vec::new(),
+        caller_audiences: Vec::new(),
+        signing_app: None,
+        graph: None,
+    }
 }
 
 fn issuer() -> String {
@@ -274,4 +278,106 @@ async fn all_that_is_due_is_fetched_beside_the_requests() {
     let error = world.keys.fetch(stranger, FetchReason::Missing).await.unwrap_err();
     assert!(error.to_string().contains("not configured"), "A90 {error}");
     assert!(world.keys.current(stranger, START).is_none());
+}
+
+/// What is waited for while the server holds back what it would say.
+const NOT_LONG: Duration = Duration::from_millis(50);
+
+impl World {
+    async fn configure(&self, tenants: &[Tenant], rules: KeySetRules) {
+        self.keys.configure((tenants, &[]), rules, NOT_LONG).await;
+    }
+}
+
+#[tokio::test]
+async fn another_configuration_keeps_the_sets_and_the_fetches_of_issuers_that_stay() {
+    let world = world();
+    world.server.close_gate().await;
+    let mut under_way = Box::pin(world.fetch(FetchReason::Missing));
+    assert!(futures_util::poll!(&mut under_way).is_pending());
+    let more = Tenant { audiences: vec!["api://more".to_owned()], ..tenant_at(&world.server) };
+    world.configure(std::slice::from_ref(&more), KeySetRules::default()).await;
+    let mut joined = Box::pin(world.fetch(FetchReason::Missing));
+    assert!(futures_util::poll!(&mut joined).is_pending());
+    world.server.open_gate();
+    assert_eq!(
+        (under_way.await.unwrap(), joined.await.unwrap()),
+        (vec![kid(0).into()], vec![kid(0).into()])
+    );
+    assert_eq!(world.hits(), 1, "one fetch for those before and those after");
+    let before = world.current().unwrap();
+    world.configure(&[more], KeySetRules::default()).await;
+    assert!(Arc::ptr_eq(&before, &world.current().unwrap()));
+    assert_eq!(world.hits(), 1);
+}
+
+#[tokio::test]
+async fn other_spans_hold_for_the_keys_that_are_there() {
+    let world = world();
+    world.fetch(FetchReason::Missing).await.unwrap();
+    let key = Arc::clone(&world.current().unwrap().keys.keys()[0]);
+    world.clock.advance(Seconds::hours(2));
+    let tenants = [tenant_at(&world.server)];
+    let short = KeySetRules { max_stale: Seconds::hours(1), ..KeySetRules::default() };
+    world.configure(&tenants, short).await;
+    assert!(!key.is_trusted(world.clock.now()), "answers that rest on it end");
+    assert!(world.current().is_none());
+    world.configure(&tenants, KeySetRules::default()).await;
+    assert!(key.is_trusted(world.clock.now()));
+    assert!(world.current().is_some());
+}
+
+#[tokio::test]
+async fn an_issuer_that_comes_is_asked_at_once_and_makes_nobody_unready() {
+    let world = world();
+    world.configure(&[], KeySetRules::default()).await;
+    assert!(world.keys.status(START).is_empty());
+    world.server.close_gate().await;
+    let tenants = [tenant_at(&world.server)];
+    world.configure(&tenants, KeySetRules::default()).await;
+    assert!(world.current().is_none(), "it was not waited for longer than asked");
+    assert!(!world.status().expected);
+    assert!(ready(&world.keys.status(START)), "nobody could have its keys yet");
+    let mut asked = Box::pin(world.fetch(FetchReason::Missing));
+    assert!(futures_util::poll!(&mut asked).is_pending(), "who asks joins the fetch");
+    world.server.open_gate();
+    assert_eq!(asked.await.unwrap(), [kid(0)]);
+    assert_eq!(world.hits(), 1);
+    assert!(world.status().expected && world.status().trusted);
+    world.clock.advance(Seconds::hours(24));
+    assert!(!ready(&world.keys.status(world.clock.now())), "from then on it counts");
+}
+
+#[tokio::test]
+async fn an_issuer_that_moved_is_asked_anew_and_its_old_keys_are_gone() {
+    let world = world();
+    world.fetch(FetchReason::Missing).await.unwrap();
+    let elsewhere = TestServer::start();
+    elsewhere.on(DOCUMENT, document(&elsewhere, &issuer(), elsewhere.url(KEYS).as_str()));
+    elsewhere.on(KEYS, key_set(&[1]));
+    world.server.close_gate().await;
+    world.clock.advance(Seconds::hours(1));
+    let mut old = Box::pin(world.fetch(FetchReason::Age));
+    assert!(futures_util::poll!(&mut old).is_pending());
+    let patience = Duration::from_secs(10);
+    let tenants = [tenant_at(&elsewhere)];
+    world.keys.configure((&tenants, &[]), KeySetRules::default(), patience).await;
+    assert_eq!(world.fetch(FetchReason::Missing).await.unwrap(), [kid(1)]);
+    world.server.open_gate();
+    assert_eq!(old.await.unwrap(), [kid(0)], "who asked before is told what was asked for");
+    assert_eq!(world.fetch(FetchReason::Missing).await.unwrap(), [kid(1)], "and nobody else");
+}
+
+#[tokio::test]
+async fn an_issuer_that_goes_serves_requests_under_way_until_it_is_forgotten() {
+    let world = world();
+    world.fetch(FetchReason::Missing).await.unwrap();
+    world.configure(&[], KeySetRules::default()).await;
+    assert!(world.current().is_some());
+    world.keys.refresh_due();
+    world.keys.forget_former();
+    assert!(world.current().is_none());
+    let error = world.fetch(FetchReason::Missing).await.unwrap_err();
+    assert!(error.contains("not configured"), "{error}");
+    assert_eq!(world.hits(), 1);
 }

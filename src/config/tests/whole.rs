@@ -6,8 +6,8 @@ use secrecy::ExposeSecret as _;
 
 use super::super::schema::{self, Presence};
 use super::super::{
-    CacheBounds, Environment, KeySetRules, LogFormat, LogLevel, PlainSecrets, Shutdown, load,
-    read_file,
+    CacheBounds, Environment, KeySetRules, LogFormat, LogLevel, PlainSecrets, Shutdown,
+    SystemEnvironment, load, read_file,
 };
 use super::apis::GUARDED;
 use super::audit::AUDITED;
@@ -189,8 +189,8 @@ tessera.yaml:20: store.redis: needs `store.sealing_key`: what Redis holds is alw
 fn a_file_that_cannot_be_read_is_a_report_too() {
     let path = std::env::temp_dir().join(format!("tessera-config-{}.yaml", std::process::id()));
     std::fs::write(&path, GOOD).unwrap();
-    assert_eq!(read_file(&path).as_deref(), Ok(GOOD));
+    assert_eq!(read_file(&path, &SystemEnvironment).as_deref(), Ok(GOOD));
     std::fs::remove_file(&path).unwrap();
-    let said = read_file(&path).unwrap_err().to_string();
+    let said = read_file(&path, &SystemEnvironment).unwrap_err().to_string();
     assert_eq!(said.split(": ").nth(1), Some("cannot read the file"), "{said}");
 }

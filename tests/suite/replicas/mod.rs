@@ -194,9 +194,9 @@ impl Replica {
         Request::form("/revoke", &[("token", token)]).basic(TYK).send(self.public)
     }
 
-    /// The status and the answer of `/readyz`.
+    /// The status and the answer of `/readyz?verbose`.
     fn ready(&self) -> (u16, Value) {
-        let answer = Request::get("/readyz").send(self.admin);
+        let answer = Request::get("/readyz?verbose").send(self.admin);
         (answer.status, answer.json())
     }
 
