@@ -6,11 +6,13 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use super::service::{Scene, Service};
+use super::service::{Scene, exchange, metric, started, terminate};
 use super::{assert_whole, records};
 use crate::cli::{run, text};
 use crate::exchange::fields;
-use crate::support::redis::{RedisServer, wait_until};
+use crate::support::process::wait_until;
+use crate::support::redis::RedisServer;
+use crate::support::service::Service;
 use crate::support::{Request, TASKS_API, TYK};
 
 /// Linux' `O_NONBLOCK`: opening the reading end does not wait for a writer.
@@ -24,7 +26,7 @@ fn count(trail: &str, event: &str) -> usize {
 fn until_refused(service: &Service, subject: &str) -> usize {
     let mut good = 0;
     loop {
-        let answer = service.exchange(subject);
+        let answer = exchange(service, subject);
         match answer.status {
             200 => good += 1,
             503 => {
@@ -44,15 +46,15 @@ fn while_nobody_reads_standard_output_nothing_is_issued_and_nothing_is_lost() {
     let mut reader = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(&pipe).unwrap();
     let writer = OpenOptions::new().write(true).open(&pipe).unwrap();
     let mut command = scene.command("");
-    let service = Service::start(command.stdout(Stdio::from(writer)));
+    let service = started(command.stdout(Stdio::from(writer)));
     drop(command);
     let alice = scene.alice();
     // A pipe takes 64 KiB; the next record waits.
     let good = until_refused(&service, &alice);
     assert!(good > 10, "{good}");
     assert!(service.introspect(&alice).is_active(), "questions are answered all the same");
-    assert_eq!(service.metric("tessera_audit_lost_total{event=\"token_issued\"}"), 0);
-    assert!(service.metric("tessera_audit_queued") > 0);
+    assert_eq!(metric(&service, "tessera_audit_lost_total{event=\"token_issued\"}"), 0);
+    assert!(metric(&service, "tessera_audit_queued") > 0);
     // Somebody reads again, to the end.
     let reading = thread::spawn(move || {
         let mut blocking = File::open(format!("/proc/self/fd/{}", fd(&reader))).unwrap();
@@ -61,8 +63,8 @@ fn while_nobody_reads_standard_output_nothing_is_issued_and_nothing_is_lost() {
         drop(reader.read(&mut [0; 1]));
         trail
     });
-    wait_until("recovery", || service.exchange(&alice).status == 200);
-    let (code, log) = service.terminate();
+    wait_until("recovery", || exchange(&service, &alice).status == 200);
+    let (code, log) = terminate(service);
     assert_eq!(code, Some(0), "{log}");
     let trail = reading.join().unwrap();
     let issued = count(&trail, "token_issued");
@@ -87,13 +89,13 @@ fn with_a_full_disk_nothing_is_issued_and_the_end_is_not_in_order() {
     limited.arg(tessera.get_program()).args(tessera.get_args());
     let given = tessera.get_envs().filter_map(|(name, value)| Some((name, value?)));
     limited.envs(given).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let service = Service::start(&mut limited);
+    let service = started(&mut limited);
     let alice = scene.alice();
     let good = until_refused(&service, &alice);
     assert!(good > 1 && count(&fs::read_to_string(&file).unwrap(), "token_issued") >= good);
     assert!(service.introspect(&alice).is_active());
-    assert!(service.metric("tessera_audit_write_failures_total") > 0);
-    let (code, log) = service.terminate();
+    assert!(metric(&service, "tessera_audit_write_failures_total") > 0);
+    let (code, log) = terminate(service);
     assert_eq!(code, Some(1), "{log}");
     assert!(log.contains("nothing is issued meanwhile"), "{log}");
     assert!(log.contains("audit records could not be written before the end"), "{log}");
@@ -107,7 +109,7 @@ fn a_killed_process_loses_nothing_that_it_answered_for() {
     let service = scene.start(&section);
     let alice = scene.alice();
     for _ in 0..5 {
-        assert_eq!(service.exchange(&alice).status, 200);
+        assert_eq!(exchange(&service, &alice).status, 200);
     }
     service.kill();
     let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o777;
@@ -118,8 +120,8 @@ fn a_killed_process_loses_nothing_that_it_answered_for() {
     torn.extend_from_slice(b"{\"schema\":1,\"cha");
     fs::write(&file, torn).unwrap();
     let service = scene.start(&section);
-    assert_eq!(service.exchange(&alice).status, 200);
-    let (code, log) = service.terminate();
+    assert_eq!(exchange(&service, &alice).status, 200);
+    let (code, log) = terminate(service);
     assert_eq!(code, Some(0), "{log}");
     let output = run(&["audit", "verify", &file]);
     let said = text(&output.stdout);
@@ -152,7 +154,7 @@ fn a_file_that_has_grown_is_set_aside_and_the_chain_goes_on() {
     while aside().contains(&first) {
         ask();
     }
-    let (code, log) = service.terminate();
+    let (code, log) = terminate(service);
     assert_eq!(code, Some(0), "{log}");
     let [second] = &*aside() else { panic!("one is kept: {:?}", aside()) };
     let first = scene.folder.file("first.jsonl", std::str::from_utf8(&kept).unwrap());
@@ -189,13 +191,13 @@ fn in_redis_the_trail_is_a_stream_and_an_outage_stops_what_it_must() {
     );
     let service = scene.start(&format!("{store}\naudit: {{ to: redis }}"));
     let alice = scene.alice();
-    wait_until("the first token", || service.exchange(&alice).status == 200);
+    wait_until("the first token", || exchange(&service, &alice).status == 200);
     redis.pause();
-    wait_until("the outage", || service.exchange(&alice).status == 503);
+    wait_until("the outage", || exchange(&service, &alice).status == 503);
     redis.resume();
-    wait_until("recovery", || service.exchange(&alice).status == 200);
-    assert_eq!(service.metric("tessera_audit_lost_total{event=\"token_issued\"}"), 0);
-    let (code, log) = service.terminate();
+    wait_until("recovery", || exchange(&service, &alice).status == 200);
+    assert_eq!(metric(&service, "tessera_audit_lost_total{event=\"token_issued\"}"), 0);
+    let (code, log) = terminate(service);
     assert_eq!(code, Some(0), "{log}");
     let stream = redis.command(&["XRANGE", "{tessera}:audit", "-", "+"]);
     let lines =
@@ -227,13 +229,13 @@ fn at_the_end_every_token_that_was_given_is_on_record() {
             })
             .collect();
         wait_until("some tokens", || {
-            service.metric("tessera_audit_records_total{event=\"token_issued\"}") > 20
+            metric(&service, "tessera_audit_records_total{event=\"token_issued\"}") > 20
         });
-        service.signal("-TERM");
+        service.signal("TERM");
         clients.into_iter().map(|client| client.join().unwrap()).sum::<usize>()
     });
     let mut service = service;
-    let (code, log) = service.ended();
+    let (code, log) = (service.ended(), service.log());
     assert_eq!(code, Some(0), "{log}");
     let trail = fs::read_to_string(&file).unwrap();
     let issued = count(&trail, "token_issued");

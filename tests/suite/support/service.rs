@@ -64,9 +64,19 @@ impl Site {
 
 impl Service {
     pub(crate) fn start(file: &str) -> Self {
+        Self::spawn(&mut Self::command(file))
+    }
+
+    /// What is started.
+    pub(crate) fn command(file: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
         command.args(["serve", "--config", file]).env("TYK_SECRET", TYK.1);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts it in another way.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut process = command.spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let mut before = String::new();
@@ -97,6 +107,12 @@ impl Service {
     /// What Tyk is told about `token`.
     pub(crate) fn introspect(&self, token: &str) -> Answer {
         Request::introspect(&[("token", token)]).basic(TYK).send(self.public)
+    }
+
+    /// Ends it at once, without a chance to do anything.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
     }
 
     /// Sends a signal by its name.
