@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The image of tessera: one program on Debian's libc, no shell, nobody's root. See docs/container.md.
 #
 # Bases are named by exact tag. Whoever builds for production adds the digests that his registry shows,
