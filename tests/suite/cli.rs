@@ -91,13 +91,13 @@ impl Drop for Process {
     }
 }
 
-fn entra() -> Running {
+pub(crate) fn entra() -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let options = Options { clock: Arc::new(SystemClock::new()), keys: KeySupply::Pooled };
     FakeEntra::start(listener, options).unwrap()
 }
 
-fn token(entra: &Running) -> String {
+pub(crate) fn token(entra: &Running) -> String {
     let token = entra.issuer(HOME_TENANT).delegated(&PORTAL, &ALICE, &ORDERS, &["orders.read"]);
     entra.sign(&token).unwrap()
 }

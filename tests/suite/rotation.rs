@@ -1,8 +1,14 @@
 //! What `docs/rotation.md` says can be done while requests go on, where no other test shows it.
 
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+
+use tessera::dev::configuration::for_orders;
+
 use crate::cli::Folder;
 use crate::exchange::{fields, token};
 use crate::plugin::{Tyk, asking, assert_passed, assert_refused, object};
+use crate::support::process::{Running, free_port, wait_until};
 use crate::support::{ORDERS_API, Request, TYK, World};
 
 const OLD: &str = "tyk-former-secret-1b7a6d2f8035e1a94c9e";
@@ -69,4 +75,54 @@ fn the_sealing_key_of_a_folder_is_changed_by_restarts_and_an_order() {
     let world = World::configured(with(format!("sealing_key: \"{new}\"")));
     world.assert_active(&issued);
     world.introspect(&revoked).assert_inactive();
+}
+
+#[test]
+fn the_steps_for_a_clients_secret_lose_no_request() {
+    let (folder, entra) = (Folder::new("rotation-live"), crate::cli::entra());
+    let [public, admin] = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port())));
+    let config = for_orders(entra.authority())
+        .replace("public: \"127.0.0.1:0\"", &format!("public: \"{public}\""))
+        .replace("admin: \"127.0.0.1:0\"", &format!("admin: \"{admin}\""));
+    let at = |name: &str| format!("\"${{file:{}/{name}}}\"", folder.path());
+    let only = config.replace("\"${env:TYK_SECRET}\"", &at("tyk"));
+    let both = config.replace(
+        "\"${env:TYK_SECRET}\"",
+        &format!("{}\n    previous_secret: {}", at("tyk"), at("tyk.previous")),
+    );
+    assert_ne!(only, both);
+    folder.file("tyk", OLD);
+    let file = folder.file("tessera.yaml", &only);
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_tessera"));
+    let _service = Running::start(serve.args(["serve", "--config", &file]), &folder);
+    let up = || TcpStream::connect(admin).is_ok();
+    wait_until("start", || up() && Request::get("/readyz").send(admin).status == 200);
+
+    let token = crate::cli::token(&entra);
+    let ask = |secret: &str| {
+        Request::introspect(&[("token", &token)]).basic(("tyk", secret)).send(public)
+    };
+    let in_force = |generation: u64| {
+        wait_until("the change", || {
+            assert!(ask(OLD).is_active(), "the client still has the old one");
+            let told = Request::get("/readyz?verbose").send(admin).json();
+            told["configuration"]["generation"].as_u64().unwrap() >= generation
+        });
+    };
+    folder.file("tyk.previous", OLD);
+    folder.file("tessera.yaml", &both);
+    in_force(2);
+    folder.file("tyk", TYK.1);
+    in_force(3);
+    // Now the client may go over.
+    for secret in [TYK.1, OLD] {
+        assert!(ask(secret).is_active());
+    }
+    folder.file("tessera.yaml", &only);
+    wait_until("the end of the old one", || {
+        assert!(ask(TYK.1).is_active(), "the client has the new one");
+        let told = Request::get("/readyz?verbose").send(admin).json();
+        told["configuration"]["generation"].as_u64().unwrap() >= 4
+    });
+    assert_eq!(ask(OLD).status, 401);
 }
