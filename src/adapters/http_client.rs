@@ -8,8 +8,12 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use http::Method;
 use reqwest::redirect::Policy;
+use tracing::Instrument as _;
 use url::{Host, Url};
+
+use super::spans;
 
 /// How long an exchange may take.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +107,7 @@ impl HttpClient {
     /// The body at `url`, at most `limit` bytes of it; only a 200 is good.
     pub async fn get(&self, url: &Url, limit: usize) -> Result<Fetched, HttpError> {
         let request = self.client.get(url.clone());
-        let response = self.exchange(url, request, limit).await?;
+        let response = self.recorded(&Method::GET, url, (request, limit)).await?;
         let status = response.status();
         if status != http::StatusCode::OK {
             return Err(HttpError::Status { place: place(url), status: status.as_u16() });
@@ -123,9 +127,29 @@ impl HttpClient {
         let uri = parts.uri.to_string();
         let url = Url::parse(&uri)
             .map_err(|error| HttpError::Address { place: format!("{uri:?} ({error})") })?;
-        let request =
-            self.client.request(parts.method, url.clone()).headers(parts.headers).body(body);
-        self.exchange(&url, request, limit).await
+        let request = self.client.request(parts.method.clone(), url.clone());
+        let request = request.headers(parts.headers).body(body);
+        self.recorded(&parts.method, &url, (request, limit)).await
+    }
+
+    /// An exchange in a span of its own, which the other side is told, where traces are recorded.
+    async fn recorded(
+        &self,
+        method: &Method,
+        url: &Url,
+        (request, limit): (reqwest::RequestBuilder, usize),
+    ) -> Result<http::Response<Vec<u8>>, HttpError> {
+        let span = spans::http(method, url);
+        let told = async {
+            let request = match spans::traceparent() {
+                Some(place) => request.header("traceparent", place),
+                None => request,
+            };
+            self.exchange(url, request, limit).await
+        };
+        let answer = told.instrument(span.clone()).await;
+        spans::answered(&span, answer.as_ref().ok().map(|answer| answer.status().as_u16()));
+        answer
     }
 
     async fn exchange(

@@ -7,6 +7,7 @@ pub mod graph;
 pub mod http_client;
 pub mod issuer_keys;
 pub mod opaque_tokens;
+pub mod otlp;
 pub mod probe;
 pub mod random;
 pub mod redis;
@@ -15,6 +16,7 @@ pub mod revocations;
 pub mod sealed;
 pub mod signing;
 mod single_flight;
+mod spans;
 pub mod throttle;
 
 #[cfg(test)]

@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::background::Background;
+use super::spans::beside;
 
 /// The work under way, by what it is for.
 pub(super) struct Flights<K, V> {
+    name: &'static str,
     under_way: Arc<UnderWay<K, V>>,
     background: Background,
 }
@@ -51,8 +53,9 @@ where
     K: Copy + Eq + Hash + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    pub(super) fn new(background: Background) -> Self {
-        Self { under_way: Arc::default(), background }
+    /// Nothing is under way yet; `name` is what traces call it.
+    pub(super) fn new(name: &'static str, background: Background) -> Self {
+        Self { name, under_way: Arc::default(), background }
     }
 
     /// Joins the work under way for `key`, or else does what `start` says. The work goes on when
@@ -69,7 +72,7 @@ where
         }
         let work = match start() {
             Start::Answer(value) => return Ticket::Ready(value),
-            Start::Work(work) => work,
+            Start::Work(work) => beside(self.name, work),
         };
         let (sender, receiver) = watch::channel(None);
         under_way.insert(key, receiver.clone());
@@ -112,7 +115,7 @@ mod tests {
     use super::*;
 
     fn flights() -> Flights<u8, u32> {
-        Flights::new(Background::new(TaskTracker::new(), Handle::current()))
+        Flights::new("test", Background::new(TaskTracker::new(), Handle::current()))
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ mod probe;
 mod rehearse;
 mod serve;
 mod stop;
+mod telemetry;
 mod test;
 mod tyk;
 

@@ -12,7 +12,7 @@ use super::stated::Stated;
 use super::values::{duration, issuer, one_of, size};
 use super::{
     CacheBounds, Config, KeySetRules, Log, Shutdown, apis, audit, clients, clusters, listen, node,
-    resources, rules, schema, signing, store, tenants,
+    resources, rules, schema, signing, store, tenants, traces,
 };
 use crate::domain::tenant::Tenant;
 use crate::protocol::time::Seconds;
@@ -90,6 +90,7 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
     let signing = signing::read(reader, file, &store);
     let cache = cache(reader, file);
     let shutdown = shutdown(reader, file);
+    let traces = traces::read(reader, file);
     let log = log(reader, file);
     let audit = audit::read(reader, file, &store);
     Some(Config {
@@ -106,6 +107,7 @@ fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Config> {
         redis: store.redis,
         cache: cache?,
         shutdown: shutdown?,
+        traces,
         log: log?,
         audit: audit?,
         digest: reader.digest(),

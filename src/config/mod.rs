@@ -27,6 +27,7 @@ mod signing;
 mod stated;
 mod store;
 mod tenants;
+mod traces;
 mod values;
 
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use report::{Problem, Report};
 pub use signing::{KeyFolder, Signing};
 pub use stated::Stated;
 pub use store::{SEALING_KEY_BYTES, SealingKey, SealingKeys};
+pub use traces::{Share, Traces};
 
 use crate::domain::api::{Api, Guard};
 use crate::domain::client::Client;
@@ -85,6 +87,8 @@ pub struct Config {
     pub cache: CacheBounds,
     /// How long stopping may take.
     pub shutdown: Shutdown,
+    /// What is recorded about single requests; `None`: nothing.
+    pub traces: Option<Traces>,
     /// What is logged, and how.
     pub log: Log,
     /// Where the audit trail goes, and what is in it.

@@ -341,7 +341,11 @@ impl<'e> Reader<'e> {
 
     /// A secret: one reference and nothing else, unless plain ones are allowed.
     pub(super) fn secret(&mut self, section: &Section<'_>, name: &str) -> Option<Item<String>> {
-        let found = section.get(name)?;
+        self.secret_at(&section.get(name)?)
+    }
+
+    /// See [`Self::secret`].
+    pub(super) fn secret_at(&mut self, found: &Found<'_>) -> Option<Item<String>> {
         let refused = match &found.node.value {
             Value::Text(text) => self.plain == PlainSecrets::Refused && !is_reference(text),
             Value::Number(_) | Value::Bool(_) => self.plain == PlainSecrets::Refused,
@@ -352,7 +356,7 @@ impl<'e> Reader<'e> {
             self.note(&found.place, Wrong::new("a secret must not stand in the file").hint(hint));
             return None;
         }
-        let value = self.text(&found)?;
-        Some(Item { place: found.place, value })
+        let value = self.text(found)?;
+        Some(Item { place: found.place.clone(), value })
     }
 }

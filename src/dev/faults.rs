@@ -1,10 +1,13 @@
 //! What can go wrong with Entra, on demand, and how often it was asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::watch;
+
+/// Most sayings about traces that are kept.
+const KEPT: usize = 64;
 
 /// The parts of the look-alike that fail and count separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +75,8 @@ pub(super) struct Faults {
     token: Gate,
     graph: Gate,
     paths: Mutex<BTreeMap<String, u64>>,
+    /// What callers said about traces, the last few of them.
+    traceparents: Mutex<VecDeque<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -101,6 +106,20 @@ impl Faults {
         *count = count.saturating_add(1);
         drop(paths);
         self.gate(surface).requests.send_modify(|count| *count = count.saturating_add(1));
+    }
+
+    /// Keeps what a caller says about its trace.
+    pub(super) fn heard(&self, traceparent: &str) {
+        let mut kept = self.traceparents.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(traceparent.to_owned());
+    }
+
+    pub(super) fn traceparents(&self) -> Vec<String> {
+        let kept = self.traceparents.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().cloned().collect()
     }
 
     /// The present fault of `surface`; waits while that is to hang.

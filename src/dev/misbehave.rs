@@ -4,7 +4,7 @@ use actix_web::body::{BoxBody, MessageBody, SizedStream, to_bytes};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::ErrorInternalServerError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, ContentType};
+use actix_web::http::header::{self, ContentType, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpResponse, HttpResponseBuilder};
@@ -24,6 +24,9 @@ pub(super) async fn gate<B: MessageBody + 'static>(
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
     world.faults.count(surface, request.path());
+    if let Some(Ok(place)) = request.headers().get("traceparent").map(HeaderValue::to_str) {
+        world.faults.heard(place);
+    }
     match world.faults.present(surface).await {
         Fault::None | Fault::Hang => Ok(next.call(request).await?.map_into_boxed_body()),
         Fault::Status(status) => Ok(request.into_response(failure(status)?.body("out of order"))),

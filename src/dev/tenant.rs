@@ -299,6 +299,11 @@ impl FakeEntra {
         self.0.faults.requests_to(path)
     }
 
+    /// What callers said about their traces, the last few of them (W3C Trace Context).
+    pub fn traceparents(&self) -> Vec<String> {
+        self.0.faults.traceparents()
+    }
+
     /// Waits until `surface` has been asked `count` times in all, answered or not.
     pub async fn arrived(&self, surface: Surface, count: u64) {
         self.0.faults.arrived(surface, count).await;

@@ -16,6 +16,7 @@ use crate::protocol::params::Form;
 use crate::service::authenticate::Denied;
 use crate::service::snapshot::{Caller, Snapshot};
 use crate::telemetry::metrics::Authentication;
+use crate::telemetry::traces;
 
 /// The credentials of a request, not yet checked; `missing` is the problem when there are none.
 pub(super) fn credentials<'r>(
@@ -43,6 +44,9 @@ pub(super) async fn authenticated(
     let source = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     let origin = request_id::origin(request, door);
     let caller = public.authenticator.authenticate(snapshot, presented, source, origin).await;
+    if let Ok(caller) = &caller {
+        traces::came_from(caller.client.id.as_str());
+    }
     caller
         .map_err(|denied| request_id::span(request).in_scope(|| denial(public, presented, &denied)))
 }

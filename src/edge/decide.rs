@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::traced;
 use crate::ports::{Dependency, Unavailable};
 use crate::service::gate::{Admitted, Asked, Entrance, Gate, Refused};
 use crate::service::snapshot::Snapshot;
+use crate::telemetry::traces;
 
 /// How long a decision may take. Only one that waits for Entra, Graph or Redis takes longer than some
 /// milliseconds; what it waits for goes on, for the next who asks.
@@ -17,6 +19,7 @@ pub(super) async fn decide(
     asked: Asked<'_>,
 ) -> Result<Admitted, Refused> {
     let decided = gate.decide(snapshot, entrance, asked);
+    let decided = traces::step("decide", decided, traced::admitted);
     tokio::time::timeout(DEADLINE, decided).await.unwrap_or_else(|_elapsed| {
         let detail = format!("no decision within {DEADLINE:?}");
         Err(Unavailable { dependency: Dependency::Decision, detail }.into())

@@ -10,12 +10,13 @@ use tracing::Instrument as _;
 
 use super::problem::Problem;
 use super::public::Public;
-use super::{accept, answer, body, caller, request_id, told};
+use super::{accept, answer, body, caller, request_id, told, traced};
 use crate::domain::audit::record::Door;
 use crate::ports::Unavailable;
 use crate::protocol::client_auth::Presented;
 use crate::protocol::introspection::SIGNED_MEDIA_TYPE;
 use crate::protocol::params::Form;
+use crate::telemetry::traces;
 
 pub(super) async fn introspect(
     request: HttpRequest,
@@ -51,13 +52,15 @@ async fn decide(
     let token = body::token(&form)?;
     let verdict = match public.introspector.recall(&caller, token) {
         Ok(verdict) => verdict,
-        Err(question) => public
-            .introspector
-            .decide(&snapshot, &caller, token, question)
-            .instrument(request_id::span(request))
-            .await
-            .map_err(|outage| unavailable(request, &outage))?,
+        Err(question) => {
+            let decide = public.introspector.decide(&snapshot, &caller, token, question);
+            traces::step("decide", decide, traced::verdict)
+                .instrument(request_id::span(request))
+                .await
+                .map_err(|outage| unavailable(request, &outage))?
+        }
     };
+    traces::decided(|| traced::known(&verdict));
     public.metrics.answered(told::answered(&verdict));
     if public.introspector.records(&verdict) {
         let origin = request_id::origin(request, Door::Public);

@@ -20,6 +20,7 @@ mod revocations;
 mod revoke;
 mod token;
 mod told;
+mod traced;
 mod verify;
 
 pub use leaving::Leaving;

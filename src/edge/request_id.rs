@@ -6,8 +6,11 @@ use actix_web::{Error, HttpMessage as _, HttpRequest};
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
+use super::traced;
 use crate::domain::audit::record::{Door, Origin, RequestName};
+use crate::domain::rejection::safe;
 use crate::protocol::ids::Guid;
+use crate::telemetry::{logs, traces};
 
 /// The header that carries it, both ways.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -50,26 +53,34 @@ fn is_clean(value: &HeaderValue) -> bool {
 }
 
 /// The span for log lines about `request`. Made only where there is something to tell: most
-/// requests are answered from memory, and say nothing.
+/// requests are answered from memory, and say nothing. Whatever level is written, it is there.
 pub(super) fn span(request: &HttpRequest) -> Span {
-    let root = Span::current();
-    if !root.is_disabled() {
-        return root;
+    let now = Span::current();
+    if now.metadata().is_some_and(|metadata| !traces::is_for_traces(metadata)) {
+        return now;
     }
-    tracing::info_span!("request", request_id = of(request).to_str().unwrap_or_default())
+    let id = of(request);
+    let span = tracing::error_span!("request", request_id = id.to_str().unwrap_or_default());
+    if let Some(parent) = traced::parent(request.headers()) {
+        logs::belongs(&span, parent);
+    }
+    span
 }
 
-/// The span of a whole request, while every request is logged. It never holds the query, which may
-/// hold a token (INT-30), nor any other text of the caller but a clean request id.
+/// The span of a whole request, while it is recorded for traces or every request is logged. It never
+/// holds the query, which may hold a token (INT-30), nor any other text of the caller but a clean
+/// request id.
 #[derive(Debug, Default)]
 pub struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        tracing::debug_span!(
-            "request",
-            request_id = of(request.request()).to_str().unwrap_or_default()
-        )
+        traced::begun(request).unwrap_or_else(|| {
+            tracing::debug_span!(
+                "request",
+                request_id = of(request.request()).to_str().unwrap_or_default()
+            )
+        })
     }
 
     fn on_request_end<B: actix_web::body::MessageBody>(
@@ -77,12 +88,13 @@ impl RootSpanBuilder for RequestSpan {
         outcome: &Result<ServiceResponse<B>, Error>,
     ) {
         let Ok(response) = outcome else { return };
-        tracing::debug!(
-            method = %response.request().method(),
-            path = %crate::domain::rejection::safe(response.request().path()),
-            status = response.status().as_u16(),
-            "answered"
-        );
+        let (request, status) = (response.request(), response.status().as_u16());
+        traced::ended(request, status);
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            let _inside = span(request).entered();
+            let path = safe(request.path());
+            tracing::debug!(method = %request.method(), path, status, "answered");
+        }
     }
 }
 

@@ -10,12 +10,13 @@ use tracing::Instrument as _;
 use super::introspect::unavailable;
 use super::problem::Problem;
 use super::public::Public;
-use super::{answer, body, caller, request_id, told};
+use super::{answer, body, caller, request_id, told, traced};
 use crate::domain::audit::record::Door;
 use crate::protocol::exchange::{Request, RequestError, Response};
 use crate::protocol::params::Form;
 use crate::service::exchange::Refused;
 use crate::service::snapshot::Caller;
+use crate::telemetry::traces;
 
 pub(super) async fn token(
     request: HttpRequest,
@@ -45,7 +46,9 @@ async fn answered(
     let asked = read(&form)?;
     let (span, origin) = (request_id::span(request), request_id::origin(request, Door::Public));
     let exchange = public.exchanger.exchange(&snapshot, &caller, &asked, origin);
+    let exchange = traces::step("exchange", exchange, traced::exchanged);
     let issued = exchange.instrument(span.clone()).await;
+    traces::decided(|| traced::exchanged(&issued));
     let issued =
         issued.map_err(|refused| span.in_scope(|| refusal(request, public, &caller, &refused)))?;
     span.in_scope(|| told::issued(&snapshot, &issued));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::traced;
 use crate::domain::admission::Barred;
 use crate::domain::api::Api;
 use crate::domain::denial::Denial;
@@ -12,6 +13,7 @@ use crate::service::introspect::Verdict;
 use crate::service::snapshot::Snapshot;
 use crate::telemetry::gateway_metrics::Gateway;
 use crate::telemetry::metrics::{Answered, Metrics};
+use crate::telemetry::traces;
 
 /// One line for each token issued: who asked, for whom, on whose behalf, for what, by which rule.
 pub(super) fn issued(snapshot: &Snapshot, issued: &Issued) {
@@ -71,6 +73,7 @@ pub(super) fn decided(
         Err(refused) => refused.as_str(),
     };
     metrics.gateways.decided(gateway, (&api.name, outcome), took);
+    traces::decided(|| traced::admitted(decided));
     match decided {
         Ok(Admitted { verdict, swapped, .. }) => {
             metrics.answered(answered(verdict));

@@ -15,3 +15,4 @@ pub mod params;
 pub mod scope;
 pub mod time;
 pub mod token_type;
+pub mod trace_context;

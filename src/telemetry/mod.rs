@@ -1,4 +1,4 @@
-//! How we watch: log lines and metrics. Rules know nothing of it.
+//! How we watch: log lines, metrics and traces. Rules know nothing of it.
 
 mod audit_metrics;
 mod cache_metrics;
@@ -12,3 +12,5 @@ mod maker;
 pub mod metrics;
 mod request_metrics;
 mod store_metrics;
+pub mod traces;
+mod writer;

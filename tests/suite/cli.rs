@@ -268,6 +268,7 @@ fn the_documented_cases_hold_for_the_documented_configuration() {
     let config = config
         .replace("${file:/run/secrets/graph}", "${env:GRAPH}")
         .replace("${file:/run/secrets/audit}", "${env:SEAL}")
+        .replace("${file:/run/secrets/otlp}", "${env:GRAPH}")
         .replace("${file:/run/secrets/tyk}", "${env:TYK_SECRET}")
         .replace("${file:/run/secrets/tyk.previous}", "${env:TYK_PREVIOUS}")
         .replace("${file:/etc/tessera/orders-api.json}", &format!("'{key}'"))

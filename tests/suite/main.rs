@@ -37,5 +37,6 @@ mod signed_answers;
 mod signing_keys;
 mod support;
 mod third_party;
+mod traces;
 mod tyk;
 mod verify;

@@ -115,7 +115,7 @@ impl GraphGroups {
         let groups = Self {
             directories: ArcSwap::default(),
             clock,
-            flights: Flights::new(background),
+            flights: Flights::new("fetch groups", background),
             http: http.clone(),
             store: store.map(Arc::clone),
         };

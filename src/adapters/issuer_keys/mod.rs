@@ -95,7 +95,7 @@ impl KeySets {
             issuers: ArcSwap::from_pointee(issuers),
             clock,
             http,
-            flights: Flights::new(background),
+            flights: Flights::new("fetch keys", background),
             others: None,
         }
     }

@@ -14,8 +14,10 @@ use futures_util::FutureExt as _;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, timeout};
+use tracing::Instrument as _;
 
 use super::connect::Connection;
+use crate::adapters::spans;
 use crate::domain::rejection::safe;
 use crate::ports::{Dependency, Unavailable};
 
@@ -120,6 +122,15 @@ impl Link {
 
     /// The answer to one command.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Unavailable> {
+        let span = spans::redis(command);
+        let answer = self.answer(command).instrument(span.clone()).await;
+        if answer.is_err() {
+            spans::failed(&span, "no_answer".to_owned());
+        }
+        answer
+    }
+
+    async fn answer<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Unavailable> {
         let Some(opened) = self.open.load_full() else {
             return Err(unavailable(&self.why()));
         };

@@ -63,7 +63,7 @@ pub(super) fn run(Arguments { entra_only, ports }: Arguments) -> Result<Answer, 
     let tenant = listen(ports.tenant_port)?;
     let tenant_port = tenant.local_addr().context("the look-alike has no address")?.port();
     let config = configuration(DevPorts { tenant_port, ..ports })?;
-    let _level = logs::start(config.log).map_err(anyhow::Error::from)?;
+    let _logs = logs::start(config.log, None).map_err(anyhow::Error::from)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let options = Options { clock: Arc::clone(&clock), keys: KeySupply::Fresh };
     let tenant = FakeEntra::start(tenant, options).context("the look-alike does not start")?;

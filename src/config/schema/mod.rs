@@ -15,7 +15,7 @@ pub use audit::AUDIT;
 pub use cluster::{ACCOUNT, CLUSTER};
 pub use exchange::{EXCHANGE, RESOURCE};
 pub use redis::REDIS;
-pub use running::{CACHE, KEY_SETS, LISTEN, LOG, SHUTDOWN, SIGNING, STORE};
+pub use running::{CACHE, KEY_SETS, LISTEN, LOG, SHUTDOWN, SIGNING, STORE, TRACES};
 
 use Presence::{Absent, Default, Required};
 
@@ -119,6 +119,7 @@ pub static SECTIONS: &[&Section] = &[
     &REDIS,
     &CACHE,
     &SHUTDOWN,
+    &TRACES,
     &LOG,
     &AUDIT,
 ];
@@ -180,6 +181,7 @@ pub static FILE: Section = Section {
         ),
         key("cache", "section", BY_KEY, "The bounds of the cache in memory."),
         key("shutdown", "section", BY_KEY, "How long stopping may take."),
+        key("traces", "section", Absent("no traces"), "Where traces of requests are sent."),
         key("log", "section", BY_KEY, "What is logged, and how."),
         key("audit", "section", BY_KEY, "Where the audit trail goes, and what is in it."),
     ],

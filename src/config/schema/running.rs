@@ -1,6 +1,6 @@
 //! The keys of `key_sets`, `signing`, `store`, `cache`, `shutdown` and `log`: how the service runs.
 
-use super::Presence::{Absent, Default};
+use super::Presence::{Absent, Default, Required};
 use super::{Section, key};
 
 /// `listen`
@@ -130,6 +130,31 @@ pub static SHUTDOWN: Section = Section {
             "duration, `1s` to `10m`",
             Default("10s"),
             "How long requests under way may then go on.",
+        ),
+    ],
+};
+
+/// `traces`
+pub static TRACES: Section = Section {
+    path: "traces",
+    keys: &[
+        key(
+            "endpoint",
+            "URL",
+            Required,
+            "The receiver of OTLP over HTTP, in protobuf; `/v1/traces` is added. `http` or `https`.",
+        ),
+        key(
+            "sample",
+            "share, `0` to `1`",
+            Default("0.01"),
+            "How many requests are recorded whose caller does not say. A caller that sends `traceparent` decides itself.",
+        ),
+        key(
+            "headers",
+            "mapping of names to secrets",
+            Default("{}"),
+            "Headers that are sent along, such as `authorization`.",
         ),
     ],
 };

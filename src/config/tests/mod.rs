@@ -74,6 +74,11 @@ cache:
 shutdown:
   drain: 20s
   grace: 30s
+traces:
+  endpoint: http://otel-collector:4318
+  sample: 0.25
+  headers:
+    authorization: ${file:/run/secrets/otlp}
 log:
   level: debug
   format: human
@@ -196,6 +201,8 @@ impl Environment for Fixed {
             Some("/run/secrets/graph") => Ok(format!("{GRAPH_SECRET}\n")),
             Some("/run/secrets/seal") => Ok("5eed".repeat(16)),
             Some("/run/secrets/old-seal") => Ok("0ddb".repeat(16)),
+            Some("/run/secrets/otlp") => Ok("Bearer trace-secret".to_owned()),
+            Some("/run/secrets/folded") => Ok("Bearer a\nb".to_owned()),
             Some("/run/secrets/redis") => Ok(SECRET.to_owned()),
             Some("/run/tls/ca.pem" | "/run/tls/own.pem") => Ok(pem("CERTIFICATE", "AAAA")),
             Some("/run/tls/own.key") => Ok(pem("PRIVATE KEY", SECRET)),

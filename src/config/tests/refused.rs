@@ -363,3 +363,25 @@ fn a_reference_in_braces_is_told_to_be_quoted() {
     let said = read(&text).unwrap_err().to_string();
     assert!(said.contains("\"${env:NAME}\""), "{said}");
 }
+
+#[test]
+fn traces() {
+    let endpoint = "endpoint: http://otel-collector:4318";
+    let header = "authorization: ${file:/run/secrets/otlp}";
+    check(&[
+        (endpoint, "# none", "traces.endpoint: required, but not there; expected: URL"),
+        (endpoint, "endpoint: §otel:4317", "traces.endpoint: not an http or https URL"),
+        (endpoint, "endpoint: §http://u:hunter2@otel", "traces.endpoint: a URL with a user name"),
+        (endpoint, "endpoint: §http://otel/v1/traces", "traces.endpoint: the place of the traces"),
+        ("sample: 0.25", "sample: §1.5", "traces.sample: not a share from 0 to 1"),
+        (header, "§authorization: hunter2", "traces.headers.authorization: a secret must not"),
+        (header, "§a b: ${file:/run/secrets/otlp}", "traces.headers.a b: not the name of a header"),
+        (header, "§content-type: ${env:SHORT}", "traces.headers.content-type: not the name of a"),
+        (
+            header,
+            "§authorization: ${file:/run/secrets/folded}",
+            "traces.headers.authorization: not",
+        ),
+        (header, "§authorization: ${env:EMPTY}", "traces.headers.authorization: an empty secret"),
+    ]);
+}

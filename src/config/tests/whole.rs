@@ -45,6 +45,11 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(config.cache.bytes, 64 << 20);
     let stopping = (config.shutdown.drain, config.shutdown.grace);
     assert_eq!(stopping, (Seconds::new(20), Seconds::new(30)));
+    let traces = config.traces.as_ref().unwrap();
+    assert_eq!(traces.endpoint.as_str(), "http://otel-collector:4318/v1/traces");
+    assert!(traces.sample.takes(249_999) && !traces.sample.takes(250_000));
+    let [(name, value)] = &traces.headers[..] else { panic!("one header") };
+    assert_eq!((&**name, value.expose_secret()), ("authorization", "Bearer trace-secret"));
     assert_eq!((config.log.level, config.log.format), (LogLevel::Debug, LogFormat::Human));
 }
 
@@ -78,6 +83,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.shutdown, Shutdown::default());
     assert_eq!((config.log.level, config.log.format), (LogLevel::Info, LogFormat::Json));
     assert!(config.redis.is_none() && config.signing.folder.is_none());
+    assert!(config.traces.is_none());
 }
 
 /// What two variables say.
@@ -100,7 +106,8 @@ fn the_digest_is_of_all_that_is_said() {
     let digest = |text: &str, pair: Pair| {
         load(text, "tessera.yaml", &pair, PlainSecrets::Allowed).unwrap().digest
     };
-    let good = good.replace("${env:TYK_SECRET}", SECRET);
+    let good =
+        good.replace("${env:TYK_SECRET}", SECRET).replace("${file:/run/secrets/otlp}", SECRET);
     let first = digest(&good, Pair("ab", "c"));
     assert_eq!(first, digest(&good, Pair("ab", "c")));
     assert_ne!(first, digest(&good, Pair("ab", "d")), "another value");

@@ -58,6 +58,12 @@ pub(super) async fn check(doors: &Doors, check: &CheckRequest) -> CheckResponse 
     }
 }
 
+/// The headers of the request that Envoy asks about.
+pub(super) fn asked_by(check: &CheckRequest) -> impl Iterator<Item = (&str, &str)> {
+    let attributes = check.attributes.iter().filter_map(|known| known.request.as_ref());
+    attributes.filter_map(|request| request.http.as_ref()).flat_map(headers)
+}
+
 /// The one token of the request.
 fn token(request: &HttpRequest) -> Result<&str, BearerError> {
     if bearer::is_in_query(request.path.split_once('?').map_or("", |(_, query)| query)) {

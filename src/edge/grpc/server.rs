@@ -17,9 +17,11 @@ use tonic::transport::Server;
 use tonic::transport::server::Connected;
 use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
+use tracing::Instrument as _;
 
 use super::budget::Budget;
 use super::{Doors, envoy, tyk};
+use crate::edge::traced;
 
 /// Longest message, in bytes: as much as Tyk sends by default. A request travels whole, with its
 /// body.
@@ -88,13 +90,26 @@ impl Service<http::Request<Body>> for Calls {
         let (doors, budget) = (Arc::clone(&self.doors), self.doors.budget.clone());
         match (self.answering, request.uri().path()) {
             (Answering::Tyk, "/coprocess.Dispatcher/Dispatch") => {
-                unary(request, budget, async move |object| Ok(tyk::dispatch(&doors, object).await))
+                let gateway = traced::metadata(request.headers());
+                unary(request, budget, async move |object| {
+                    let span = traced::call(
+                        "coprocess.Dispatcher/Dispatch",
+                        gateway,
+                        tyk::asked_by(&object),
+                    );
+                    Ok(tyk::dispatch(&doors, object).instrument(span).await)
+                })
             }
             (Answering::Tyk, "/coprocess.Dispatcher/DispatchEvent") => {
                 unary(request, budget, async move |event| Ok(tyk::event(&event)))
             }
             (Answering::Envoy, "/envoy.service.auth.v3.Authorization/Check") => {
-                unary(request, budget, async move |check| Ok(envoy::check(&doors, &check).await))
+                let gateway = traced::metadata(request.headers());
+                unary(request, budget, async move |check| {
+                    let method = "envoy.service.auth.v3.Authorization/Check";
+                    let span = traced::call(method, gateway, envoy::asked_by(&check));
+                    Ok(envoy::check(&doors, &check).instrument(span).await)
+                })
             }
             (Answering::Envoy | Answering::Tyk, _) => unimplemented(),
         }

@@ -64,6 +64,12 @@ pub(super) async fn dispatch(doors: &Doors, object: Object) -> Object {
     }
 }
 
+/// The headers of the request that Tyk asks about.
+pub(super) fn asked_by(object: &Object) -> impl Iterator<Item = (&str, &str)> {
+    let headers = object.request.iter().flat_map(|request| &request.headers);
+    headers.map(|(name, value)| (&**name, &**value))
+}
+
 /// What happens in Tyk changes nothing here.
 pub(super) const fn event(_: &Event) -> EventReply {
     EventReply {}

@@ -4,6 +4,7 @@ pub(crate) mod grpc;
 mod http;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod receiver;
 pub(crate) mod redis;
 pub(crate) mod server;
 pub(crate) mod service;
