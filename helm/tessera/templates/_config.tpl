@@ -85,7 +85,7 @@ https://{{ include "tessera.host" (list . "") }}.{{ .Values.clusterDomain }}
 {{- if ne $v.redis.mode "none" }}{{ $_ := set $store "redis" (include "tessera.config.redis" . | fromYaml) }}{{ end -}}
 {{- $_ := set $c "store" $store -}}
 {{- end -}}
-{{- if $v.persistence.enabled }}{{ $_ := set $c "signing" (dict "folder" "/var/lib/tessera/keys") }}{{ end -}}
+{{- if $v.persistence.enabled }}{{ $_ := set $c "signing" (dict "folder" "/var/lib/tessera") }}{{ end -}}
 {{- toYaml (mergeOverwrite $c (deepCopy $v.config)) -}}
 {{- end }}
 

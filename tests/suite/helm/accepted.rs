@@ -82,6 +82,25 @@ fn mount(one: &Rendered, root: &str) {
     }
 }
 
+/// tessera makes no folders: what it writes to must be mounted.
+#[test]
+fn what_is_written_to_is_a_volume() {
+    let mut folders = 0;
+    for one in RENDERED.iter() {
+        let config: Value = serde_saphyr::from_str(one.config()).unwrap();
+        let keys = config["signing"]["folder"].as_str();
+        let audit = config["audit"]["file"].as_str().map(|file| file.rsplit_once('/').unwrap().0);
+        for folder in keys.into_iter().chain(audit) {
+            let mut mounts = list(&one.pod()["containers"][0]["volumeMounts"]);
+            let mount = mounts.find(|mount| mount["mountPath"] == folder);
+            let mount = mount.unwrap_or_else(|| panic!("{}: {folder}", one.name));
+            assert_ne!(mount["readOnly"], true, "{}: {folder}", one.name);
+            folders += 1;
+        }
+    }
+    assert!(folders >= 2, "{folders}");
+}
+
 /// Whether `tessera check` takes it, and what it says.
 fn check(one: &Rendered) -> Result<String, String> {
     let folder = Folder::new(&format!("helm-{:x}", one.name.len() * 1000 + one.text.len()));

@@ -6,7 +6,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::chart;
+use super::{LEAST, chart, good, helm};
 use crate::gateways::root;
 
 fn read(name: &str) -> String {
@@ -169,4 +169,30 @@ fn the_schema_knows_the_same_values() {
     theirs.remove("global");
     let missing: Vec<_> = theirs.difference(&ours).collect();
     assert!(missing.is_empty(), "in the schema alone: {missing:?}");
+}
+
+/// What is said after the installation: where to look, and what is not yet fit for production.
+#[test]
+fn the_notes_say_what_to_mind() {
+    let notes = |more: &[&str]| -> String {
+        let install = ["install", "one", ".", "--namespace", "identity", "--dry-run=client"];
+        let written = good(&helm("4.1.4", &[&install[..], more].concat()));
+        written.split_once("NOTES:").unwrap().1.to_owned()
+    };
+    let least = notes(&LEAST);
+    assert!(
+        least.contains("get secret one-tessera -o jsonpath='{.data.client-secret}'"),
+        "{least}"
+    );
+    for warning in ["issuer: not set", "replicaCount: one replica", "redis.mode: nothing is kept"] {
+        assert!(least.contains(warning), "{warning}: {least}");
+    }
+    let digest = format!("image.digest=sha256:{}", "0".repeat(64));
+    let ready = notes(&["-f", "ci/redis-standalone-tls-values.yaml", "--set", &digest]);
+    assert!(!ready.contains("Mind:"), "{ready}");
+    let plain =
+        notes(&["-f", "ci/redis-cluster-values.yaml", "--set", "networkPolicy.enabled=false"]);
+    for warning in ["redis.tls.enabled: off", "networkPolicy.enabled: off"] {
+        assert!(plain.contains(warning), "{warning}: {plain}");
+    }
 }

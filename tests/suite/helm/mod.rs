@@ -3,6 +3,7 @@
 
 mod accepted;
 mod chart;
+mod kept;
 mod network;
 mod objects;
 mod refused;
