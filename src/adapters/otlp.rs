@@ -93,6 +93,13 @@ fn headers(named: &[(String, SecretString)]) -> HeaderMap {
     named.iter().filter_map(read).collect()
 }
 
+impl SpanQueue {
+    /// How many spans were not delivered.
+    pub fn lost(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.lost)
+    }
+}
+
 impl SpanProcessor for SpanQueue {
     fn on_start(&self, _: &mut Span, _: &Context) {}
 

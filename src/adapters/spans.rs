@@ -8,6 +8,7 @@ use http::HeaderValue;
 use opentelemetry::Context;
 use opentelemetry::trace::{Status, TraceContextExt as _};
 use redis::{Arg, Cmd};
+use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use url::Url;
@@ -55,6 +56,7 @@ pub(super) fn redis(command: &Cmd) -> Span {
         target: TARGET,
         "redis",
         otel.kind = "client",
+        otel.name = Empty,
         db.system.name = "redis"
     );
     if !span.is_disabled()

@@ -22,7 +22,8 @@ impl Telemetry {
         if let Some(wanted) = &config.traces {
             let (queue, sender) = otlp::start(wanted, &traces::resource(), runtime)
                 .context("traces cannot be sent")?;
-            recorder = Some(Recorder::new(wanted.sample, queue));
+            let lost = queue.lost();
+            recorder = Some(Recorder::new(wanted.sample, queue, lost));
             exporter = Some(sender);
         }
         Ok(Self { logs: logs::start(config.log, recorder)?, exporter })

@@ -16,6 +16,7 @@ use super::decision_metrics::DecisionMetrics;
 use super::gateway_metrics::GatewayMetrics;
 use super::key_metrics::{IssuerMetrics, SigningMetrics};
 use super::lifecycle_metrics::LifecycleMetrics;
+use super::loss_metrics::LossMetrics;
 use super::maker::Maker;
 use super::request_metrics::RequestMetrics;
 use super::store_metrics::StoreMetrics;
@@ -66,6 +67,7 @@ pub struct Metrics {
     signing: SigningMetrics,
     store: Option<StoreMetrics>,
     audit: AuditMetrics,
+    loss: LossMetrics,
     /// Those of the configuration.
     pub config: ConfigMetrics,
     /// Those of gateways.
@@ -110,6 +112,7 @@ impl Metrics {
             signing: SigningMetrics::new(&make)?,
             store: if shared { Some(StoreMetrics::new(&make)?) } else { None },
             audit: AuditMetrics::new(&make)?,
+            loss: LossMetrics::new(&make)?,
             config: ConfigMetrics::new(&make)?,
             gateways: GatewayMetrics::new(&make)?,
             lifecycle: LifecycleMetrics::new(&make)?,
@@ -160,6 +163,7 @@ impl Metrics {
         self.issuers.set(issuers);
         self.signing.set(ring);
         self.audit.set(audit);
+        self.loss.read();
         if let (Some(metrics), Some(status)) = (&self.store, store) {
             metrics.set(status);
         }

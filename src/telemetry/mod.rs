@@ -8,6 +8,7 @@ pub mod gateway_metrics;
 mod key_metrics;
 pub mod lifecycle_metrics;
 pub mod logs;
+mod loss_metrics;
 mod maker;
 pub mod metrics;
 mod request_metrics;

@@ -3,7 +3,8 @@
 //! Whether a request is recorded is decided before a span is made. One that is not costs that
 //! decision; and where no traces are configured, a load.
 
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use opentelemetry::trace::{
     SpanContext, SpanId, SpanRef, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState,
@@ -13,6 +14,7 @@ use opentelemetry::{Context, InstrumentationScope, KeyValue};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::EnvResourceDetector;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider, SpanProcessor};
+use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Instrument as _, Metadata, Span, Subscriber};
@@ -21,6 +23,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{self, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::loss_metrics::SPANS;
 use crate::config::Share;
 use crate::protocol::trace_context::TraceParent;
 
@@ -37,6 +40,7 @@ static SAMPLED: OnceLock<Share> = OnceLock::new();
 pub struct Recorder {
     tracer: SdkTracer,
     share: Share,
+    lost: Arc<AtomicU64>,
 }
 
 /// Who we are, in every trace; `OTEL_RESOURCE_ATTRIBUTES` may say more.
@@ -50,8 +54,12 @@ pub fn resource() -> Resource {
 }
 
 impl Recorder {
-    /// Hands what is finished to `processor`.
-    pub fn new(share: Share, processor: impl SpanProcessor + 'static) -> Self {
+    /// Hands what is finished to `processor`, which counts in `lost` what is not delivered.
+    pub fn new(
+        share: Share,
+        processor: impl SpanProcessor + 'static,
+        lost: Arc<AtomicU64>,
+    ) -> Self {
         // What is not to be recorded does not come so far.
         let provider = SdkTracerProvider::builder()
             .with_sampler(Sampler::AlwaysOn)
@@ -59,7 +67,7 @@ impl Recorder {
             .with_span_processor(processor)
             .build();
         let scope = InstrumentationScope::builder("tessera").build();
-        Self { tracer: provider.tracer_with_scope(scope), share }
+        Self { tracer: provider.tracer_with_scope(scope), share, lost }
     }
 
     /// What listens for spans, from now on.
@@ -68,6 +76,7 @@ impl Recorder {
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
         SAMPLED.get_or_init(|| self.share);
+        SPANS.get_or_init(|| self.lost);
         OpenTelemetryLayer::new(self.tracer)
             .with_location(false)
             .with_threads(false)
@@ -134,7 +143,7 @@ pub fn request(parent: Option<TraceParent>, lot: u128) -> Span {
     if !parent.map_or_else(drawn, |parent| parent.sampled) {
         return Span::none();
     }
-    let span = tracing::info_span!(target: REQUESTS, parent: None, "request", otel.kind = "server");
+    let span = tracing::info_span!(target: REQUESTS, parent: None, "request", otel.kind = "server", otel.name = Empty);
     if let Some(parent) = parent {
         // It has just been made, so it can still be told.
         drop(span.set_parent(remote(parent)));

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::loss_metrics::LINES;
+
 /// Most lines that wait.
 const WAITING: usize = 8192;
 /// How long what is left is written after the end.
@@ -86,6 +88,7 @@ impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.waiting.try_send(Said::Line(line.into())).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
+            LINES.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
     }

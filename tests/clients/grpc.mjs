@@ -2,6 +2,7 @@
 //
 //   node grpc.mjs TARGET PROTO SERVICE
 //   {"method": "Dispatch", "message": {...}}         a message, by the names of the .proto file
+//   {..., "metadata": {"traceparent": "..."}}        the same, with metadata
 //   {"method": "Dispatch", "bytes": "CgsMDQ=="}      bytes that need not be a message
 //   {"reply": {...}}  or  {"code": 13, "details": "..."}
 import { createInterface } from "node:readline";
@@ -18,7 +19,7 @@ const client = new Service(target, grpc.credentials.createInsecure(), {
   "grpc.max_receive_message_length": 64 * 1024 * 1024,
 });
 
-function call({ method, message, bytes, within }) {
+function call({ method, message, bytes, within, metadata = {} }) {
   const { path, requestSerialize, responseDeserialize } = Service.service[method] ?? {
     path: `/${service}/${method}`,
     responseDeserialize: (raw) => ({ raw: raw.toString("base64") }),
@@ -26,8 +27,10 @@ function call({ method, message, bytes, within }) {
   const serialize = bytes === undefined ? requestSerialize : (raw) => raw;
   const argument = bytes === undefined ? message : Buffer.from(bytes, "base64");
   const options = within === undefined ? {} : { deadline: Date.now() + within };
+  const sent = new grpc.Metadata();
+  for (const [name, value] of Object.entries(metadata)) sent.set(name, value);
   return new Promise((resolve) => {
-    client.makeUnaryRequest(path, serialize, responseDeserialize, argument, options, (error, reply) =>
+    client.makeUnaryRequest(path, serialize, responseDeserialize, argument, sent, options, (error, reply) =>
       resolve(error ? { code: error.code, details: error.details } : { reply }),
     );
   });

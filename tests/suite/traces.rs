@@ -1,18 +1,27 @@
 //! Traces: a real receiver is sent what a real process did, and nothing that must not leave it.
 
+use std::io::Read as _;
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tessera::config::Endpoint;
+use tessera::dev::apps::ORDERS;
 use tessera::dev::people::ALICE;
 use tessera::dev::tenant::OldKey;
 use tessera::protocol::trace_context::TraceParent;
 
+use crate::cli::Folder;
+use crate::plugin::{asking, object};
+use crate::replicas::SEAL;
+use crate::support::grpc::Grpc;
 use crate::support::process::wait_until;
 use crate::support::receiver::{Receiver, section, text};
+use crate::support::redis::RedisServer;
 use crate::support::service::{Service, Site};
 use crate::support::{Answer, Request, TYK};
 
@@ -229,9 +238,121 @@ fn a_receiver_that_is_gone_or_hangs_is_in_nobodys_way() {
             assert_eq!(service.introspect(&token).json()["active"], true);
         }
         wait_until("an attempt", || service.log().contains(told) || !hanging.heads().is_empty());
+        if told.contains("not delivered") {
+            let metrics = service.get("/metrics").text();
+            let lost = metrics.lines().find_map(|line| {
+                line.strip_prefix("tessera_trace_spans_lost_total ")?.parse::<u64>().ok()
+            });
+            assert!(lost.unwrap() > 0, "{metrics}");
+        }
         stop(&mut service);
         let log = service.log();
         assert_eq!(log.matches(told).count(), 1, "{log}");
         assert!(!log.contains(TYK.1), "{log}");
     }
+}
+
+#[test]
+fn a_gateway_that_asks_by_grpc_is_part_of_the_trace() {
+    let receiver = Receiver::start();
+    let site = Site::new("traced-grpc", |text| {
+        let listen = "listen: { tyk: \"127.0.0.1:0\", envoy: \"127.0.0.1:0\", ";
+        let audience = ORDERS.client_id;
+        let apis = format!("apis: {{ orders: {{ client: tyk, audiences: [{audience}] }} }}\n");
+        format!("{}{apis}{}", text.replace("listen: { ", listen), receiver.section("0"))
+    });
+    let mut service = site.serve();
+    let bearer = format!("Bearer {}", site.alice());
+    let at =
+        |name: &str| Some(Endpoint::Tcp(service.started[name].as_str().unwrap().parse().unwrap()));
+    let mut envoy = Grpc::envoy(at("envoy").as_ref());
+    let headers = json!({ "authorization": bearer, "traceparent": UNRECORDED });
+    let http = json!({ "method": "GET", "path": "/", "headers": headers });
+    let route = json!({ "api": "orders", "secret": TYK.1 });
+    let check =
+        json!({ "attributes": { "request": { "http": http }, "context_extensions": route } });
+    let call =
+        json!({ "method": "Check", "message": check, "metadata": { "traceparent": RECORDED } });
+    envoy.send(&call);
+    assert!(envoy.answer().unwrap()["ok_response"].is_object());
+    let mut tyk = Grpc::tyk(at("tyk").as_ref());
+    let headers = [("Authorization", &*bearer), ("Traceparent", RECORDED)];
+    let dispatch = json!({ "method": "Dispatch", "message": object(&asking("orders"), &headers) });
+    tyk.send(&dispatch);
+    tyk.answer().unwrap();
+    stop(&mut service);
+
+    let (spans, caller) = (receiver.spans(), parent(RECORDED).span.to_be_bytes());
+    assert!(spans.iter().all(|span| is_of(span, RECORDED)), "{spans:#?}");
+    for name in ["envoy.service.auth.v3.Authorization/Check", "coprocess.Dispatcher/Dispatch"] {
+        let span = named(&spans, name, &caller);
+        assert_eq!(span.kind, 2, "a server");
+        let said =
+            [("rpc.system.name", "grpc"), ("rpc.method", name), ("tessera.outcome", "admitted")];
+        assert_says(span, &said);
+        named(&spans, "decide", &span.span_id);
+    }
+}
+
+#[test]
+fn a_command_to_redis_tells_its_name_and_nothing_of_its_content() {
+    let (receiver, redis) = (Receiver::start(), RedisServer::start());
+    let folder = Folder::new("traced-redis-keys");
+    let seal = folder.file("seal", SEAL);
+    let site = Site::new("traced-redis", |text| {
+        let redis = format!("redis: {{ url: \"{}\", results: all }}", redis.url());
+        let store = format!("store: {{ {redis}, sealing_key: \"${{file:{seal}}}\" }}\n");
+        format!("{text}{store}{}", receiver.section("0"))
+    });
+    let mut service = site.serve();
+    let token = cold(&site);
+    assert_eq!(ask(&service, &token, RECORDED).json()["active"], true);
+    stop(&mut service);
+    let spans = receiver.spans();
+    let commands = spans
+        .iter()
+        .filter(|span| text(&span.attributes, "db.system.name").as_deref() == Some("redis"));
+    let commands: Vec<_> = commands.collect();
+    assert!(!commands.is_empty(), "{spans:#?}");
+    for span in commands {
+        assert_eq!(span.kind, 3, "a client");
+        assert_says(span, &[("db.operation.name", &span.name)]);
+        assert_eq!(span.attributes.len(), 2, "{span:#?}");
+        assert!(span.name.bytes().all(|byte| byte.is_ascii_uppercase()), "{span:#?}");
+    }
+    receiver.assert_lacks("tessera:");
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_holds_up_neither_answers_nor_the_end() {
+    /// More than a pipe holds (64 KiB), at some 300 bytes a line.
+    const LINES: usize = 500;
+    let site = site("stuck-log", "");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+    command.args(["serve", "--config", &site.file]).env("TYK_SECRET", TYK.1);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut errors = process.stderr.take().unwrap();
+    let mut line = Vec::new();
+    while line.last() != Some(&b'\n') {
+        let mut byte = [0];
+        errors.read_exact(&mut byte).unwrap();
+        line.extend(byte);
+    }
+    let started: Value = serde_json::from_slice(&line).unwrap();
+    let public = started["public"].as_str().unwrap().parse().unwrap();
+    for number in 0..LINES {
+        let token = format!("no-token-{number}");
+        Request::introspect(&[("token", &token)]).basic(TYK).send(public).assert_inactive();
+    }
+    let begun = Instant::now();
+    let id = process.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    wait_until("the end", || process.try_wait().unwrap().is_some());
+    assert!(begun.elapsed() < STOP, "{:?}", begun.elapsed());
+    assert_eq!(process.wait().unwrap().code(), Some(0));
+    let mut written = String::new();
+    errors.read_to_string(&mut written).unwrap();
+    let refused = written.matches("\"token refused\"").count();
+    assert!((1..LINES).contains(&refused), "the pipe was full: {refused}");
 }
