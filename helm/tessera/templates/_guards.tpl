@@ -1,3 +1,12 @@
+{{/* A size in MiB, of Kubernetes or of tessera; nothing where it is written in another way. */}}
+{{- define "tessera.mib" -}}
+{{- $size := ternary (. | int64 | toString) (toString .) (kindIs "float64" .) -}}
+{{- if regexMatch "^[0-9]+Mi(B)?$" $size -}}{{ regexFind "^[0-9]+" $size }}
+{{- else if regexMatch "^[0-9]+Gi(B)?$" $size -}}{{ mul (regexFind "^[0-9]+" $size) 1024 }}
+{{- else if regexMatch "^[0-9]{7,}$" $size -}}{{ div $size 1048576 }}
+{{- end -}}
+{{- end }}
+
 {{/* What the schema cannot say. Each message names the value to change. */}}
 {{- define "tessera.guards" -}}
 {{- $v := .Values -}}
@@ -25,6 +34,9 @@
 {{- if and $v.redis.username (not $v.redis.existingSecret) }}{{ fail "redis.username: needs a password: redis.existingSecret" }}{{ end -}}
 {{- if and (eq $v.redis.mode "standalone") (gt (len $v.redis.hosts) 1) }}{{ fail "redis.hosts: one server with mode standalone; several nodes are a cluster, several sentinels mode sentinel" }}{{ end -}}
 {{- if and (eq $v.redis.mode "cluster") (ne (int $v.redis.database) 0) }}{{ fail "redis.database: a cluster has 0 only" }}{{ end -}}
+{{- $cache := include "tessera.mib" (($v.config.cache | default dict).bytes | default "256MiB") -}}
+{{- $memory := include "tessera.mib" (($v.resources.limits | default dict).memory | default "") -}}
+{{- if and $cache $memory (lt (int $memory) (add (int $cache) 128 | int)) }}{{ fail (printf "resources.limits.memory: %sMi cannot hold a cache of %s MiB (config.cache.bytes) and 128 more; the pod would be killed when it fills" $memory $cache) }}{{ end -}}
 {{- $ports := dict -}}
 {{- range $name := include "tessera.listeners" . | fromJsonArray -}}
 {{- $port := (index $v.listeners $name).port | int | toString -}}

@@ -106,6 +106,20 @@ fn selectors_mean_the_pods_that_serve_and_no_others() {
     }
 }
 
+/// `helm template | kubectl apply` puts it where it was meant to be.
+#[test]
+fn every_object_says_its_namespace() {
+    for one in RENDERED.iter() {
+        let ours = one.objects.iter().filter(|object| {
+            !object["metadata"]["name"].as_str().unwrap().ends_with("more")
+                && object["metadata"]["name"] != "sts-text"
+        });
+        for object in ours {
+            assert_eq!(object["metadata"]["namespace"], "identity", "{}: {object}", one.name);
+        }
+    }
+}
+
 #[test]
 fn every_port_that_is_named_is_there() {
     for one in RENDERED.iter() {
