@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::StartError;
 use super::kept::{Following, Kept};
-use super::live::{Applier, Live};
+use super::live::{Applier, Live, Told};
 use crate::adapters::audit::Trail;
 use crate::adapters::background::Background;
 use crate::adapters::graph::GraphGroups;
@@ -140,8 +140,9 @@ impl Parts {
         let applier = Applier::new(Arc::clone(&snapshot), Arc::clone(&keys), groups);
         let metrics = Arc::new(Metrics::new(others.is_some())?);
         let its_answers = answers.map(|shared| shared_answers(shared, &keys, &own, &clock));
-        let told = (Arc::clone(&configuration), Arc::clone(&metrics));
-        let live = Live::new(config, applier, told, Arc::clone(&clock));
+        let told = Told::new(&configuration, &metrics, &audit);
+        let mut live = Live::new(config, applier, told, Arc::clone(&clock));
+        live.add(Box::new(Arc::clone(&trail)));
         let introspector = Arc::new(Introspector::new(introspect::Parts {
             tokens: Arc::clone(&tokens),
             groups: Arc::clone(&directory),

@@ -21,6 +21,7 @@ mod introspection;
 mod kinds_of_token;
 mod kubernetes;
 mod lifecycle;
+mod live;
 mod metadata;
 mod metrics;
 mod observability;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use crate::adapters::audit::Trail;
 use crate::adapters::graph::GraphGroups;
 use crate::adapters::issuer_keys::KeySets;
 use crate::config::Config;
@@ -32,6 +33,13 @@ impl LivePart for LogLevelHandle {
     fn prepare(&self, config: &Config) -> Result<Commit, String> {
         let (handle, level) = (self.clone(), config.log.level);
         Ok(Box::new(move || handle.set(level)))
+    }
+}
+
+impl LivePart for Arc<Trail> {
+    fn prepare(&self, config: &Config) -> Result<Commit, String> {
+        let (trail, introspections) = (Self::clone(self), config.audit.introspections);
+        Ok(Box::new(move || trail.set_introspections(introspections)))
     }
 }
 

@@ -18,7 +18,8 @@ use watch::Reading;
 pub use watch::Watched;
 
 use crate::config::{Config, Plan, Stated};
-use crate::ports::Clock;
+use crate::domain::audit::record::{Event, Record};
+use crate::ports::{AuditTrail, Clock};
 use crate::service::configuration::{Change, Configuration, Outcome, State};
 use crate::telemetry::metrics::Metrics;
 
@@ -28,6 +29,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const ATTEMPTS: usize = 5;
 /// How long requests under way may still need what an earlier configuration named.
 const UNDER_WAY: Duration = Duration::from_secs(30);
+/// Why a configuration is refused, for auditors.
+const INVALID: &str = "configuration_invalid";
 /// Most mistakes and keys that are told of one change.
 const MOST: usize = 50;
 
@@ -40,12 +43,30 @@ pub struct Following {
     pub at_once: Arc<Notify>,
 }
 
+/// Who is told what becomes of a change, beside the log.
+#[derive(Debug)]
+pub(super) struct Told {
+    configuration: Arc<Configuration>,
+    metrics: Arc<Metrics>,
+    audit: Arc<dyn AuditTrail>,
+}
+
+impl Told {
+    pub(super) fn new(
+        configuration: &Arc<Configuration>,
+        metrics: &Arc<Metrics>,
+        audit: &Arc<dyn AuditTrail>,
+    ) -> Self {
+        let (configuration, metrics) = (Arc::clone(configuration), Arc::clone(metrics));
+        Self { configuration, metrics, audit: Arc::clone(audit) }
+    }
+}
+
 /// Everything that another configuration goes through.
 #[derive(Debug)]
 pub(super) struct Live {
     applier: Applier,
-    configuration: Arc<Configuration>,
-    metrics: Arc<Metrics>,
+    told: Told,
     clock: Arc<dyn Clock>,
     /// What the keys of the configuration in force say.
     running: Stated,
@@ -56,11 +77,11 @@ impl Live {
     pub(super) fn new(
         config: &Config,
         applier: Applier,
-        (configuration, metrics): (Arc<Configuration>, Arc<Metrics>),
+        told: Told,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        metrics.config.started(clock.now());
-        Self { applier, configuration, metrics, clock, running: config.stated.clone() }
+        told.metrics.config.started(clock.now());
+        Self { applier, told, clock, running: config.stated.clone() }
     }
 
     /// Another configuration goes to `part` as well.
@@ -72,9 +93,9 @@ impl Live {
     /// happens is of no use to anybody.
     pub(super) async fn follow(mut self, following: Following) {
         let Following { mut watched, at_once } = following;
-        let state = self.configuration.state();
+        let state = self.told.configuration.state();
         let file = Some(watched.path().display().to_string());
-        self.configuration.tell(State { file, ..State::clone(&state) });
+        self.told.configuration.tell(State { file, ..State::clone(&state) });
         let started = self.running.clone();
         let mut ticks = tokio::time::interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -121,7 +142,7 @@ impl Live {
                     0 => format!("{origin}: {problem}"),
                     line => format!("{origin}:{line}: {problem}"),
                 };
-                self.refused(report.problems.iter().map(line).collect())
+                self.refused(report.problems.iter().map(line).collect()).await
             }
             Ok(config) => self.changed(started, config).await,
         };
@@ -137,14 +158,16 @@ impl Live {
             return Outcome::Unchanged;
         }
         if let Err(mistakes) = self.applier.apply(config).await {
-            return self.refused(mistakes);
+            return self.refused(mistakes).await;
         }
         let Plan { live, mut restart } = Plan::of(started, &self.running, &config.stated);
         self.running.clone_from(&config.stated);
         restart.truncate(MOST);
         let generation = self.tell(Outcome::Applied, Vec::new(), Some(restart.clone()));
-        let (changes, keys) = (live.len(), told(live));
+        let (changes, keys) = (live.len(), one_line(live));
         tracing::info!(generation, changes, keys, "configuration applied");
+        let detail = format!("generation {generation}: {keys}");
+        self.record(Record::new(Event::ConfigurationChanged), detail).await;
         if !restart.is_empty() {
             let keys = restart.join(", ");
             tracing::warn!(keys, "these keys are read at the start alone: restart to take them up");
@@ -152,21 +175,29 @@ impl Live {
         Outcome::Applied
     }
 
-    fn refused(&self, mut mistakes: Vec<String>) -> Outcome {
+    async fn refused(&self, mut mistakes: Vec<String>) -> Outcome {
         let count = mistakes.len();
         mistakes.truncate(MOST);
         for mistake in &mistakes {
             tracing::error!(mistake, "configuration refused");
         }
         tracing::error!(mistakes = count, "configuration refused: what was in force still is");
+        let record = Record::new(Event::ConfigurationRefused).refused(INVALID);
+        self.record(record, mistakes.join("; ")).await;
         self.tell(Outcome::Refused, mistakes, None);
         Outcome::Refused
+    }
+
+    /// For auditors. Keys and mistakes are our own words, or made safe already. What cannot be
+    /// recorded is counted; a configuration is not held up by that.
+    async fn record(&self, record: Record, detail: String) {
+        drop(self.told.audit.accept(Record { detail: Some(detail), ..record }).await);
     }
 
     /// Tells operators what became of a change, and gives the generation that is in force.
     fn tell(&self, outcome: Outcome, mistakes: Vec<String>, restart: Option<Vec<String>>) -> u64 {
         let at = self.clock.now();
-        let before = State::clone(&self.configuration.state());
+        let before = State::clone(&self.told.configuration.state());
         let applied = outcome == Outcome::Applied;
         let state = State {
             generation: before.generation.saturating_add(u64::from(applied)),
@@ -176,19 +207,19 @@ impl Live {
             file: before.file,
         };
         let generation = state.generation;
-        let metrics = &self.metrics.config;
+        let metrics = &self.told.metrics.config;
         match outcome {
             Outcome::Applied => metrics.applied(at, generation, !state.restart_needed.is_empty()),
             Outcome::Refused => metrics.refused(),
             Outcome::Unchanged => metrics.unchanged(at),
         }
-        self.configuration.tell(state);
+        self.told.configuration.tell(state);
         generation
     }
 }
 
 /// The keys in one line, as far as anybody reads them.
-fn told(mut keys: Vec<String>) -> String {
+fn one_line(mut keys: Vec<String>) -> String {
     let more = keys.len().saturating_sub(MOST);
     keys.truncate(MOST);
     let keys = keys.join(", ");
