@@ -73,11 +73,12 @@ impl Replica {
     /// `source`, as the replica itself counts them.
     pub(crate) fn answered_from(&self, source: &str, count: usize) -> anyhow::Result<()> {
         let (_, metrics) = get(self.address.admin, "/metrics")?;
-        let name =
-            format!("tessera_introspections_total{{result=\"active\",source=\"{source}\"}} ");
-        let found = metrics.lines().find_map(|line| line.strip_prefix(&name));
-        let found: usize = found.unwrap_or("0").parse()?;
-        ensure!((most_of(count)..=count).contains(&found), "{name}{found}, not {count}");
+        let labels = format!("result=\"active\",source=\"{source}\"}} ");
+        let series =
+            metrics.lines().filter(|line| line.starts_with("tessera_introspections_total"));
+        let counts = series.filter_map(|line| line.split_once(&labels)?.1.parse::<usize>().ok());
+        let found: usize = counts.sum();
+        ensure!((most_of(count)..=count).contains(&found), "{labels}{found}, not {count}");
         Ok(())
     }
 }

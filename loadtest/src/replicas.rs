@@ -102,7 +102,7 @@ fn by_another(
     answers.read.push(questions.cold(&reading)?);
     answers.one_read.push(questions.one_by_one(&reading)?);
     // None of them was in its own memory.
-    reading.answered_from("cache", COLD + ONE_BY_ONE)
+    reading.answered_from("redis", COLD + ONE_BY_ONE)
 }
 
 /// But for one in a hundred, for which Redis may have been too slow: then replicas do without.

@@ -1,6 +1,7 @@
 //! The time of day, from the operating system or from a test.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use crate::ports::Clock;
 use crate::protocol::time::{Seconds, UnixTime};
@@ -31,8 +32,14 @@ impl SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> UnixTime {
-        UnixTime::from_seconds(self.not_before(read()))
+        let seconds = i64::try_from(since_epoch().as_secs()).unwrap_or(i64::MAX);
+        UnixTime::from_seconds(self.not_before(seconds))
     }
+}
+
+/// Milliseconds since 1970, to measure by, never to decide by: the clock of this host may be set back.
+pub(super) fn milliseconds() -> u64 {
+    u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[expect(
@@ -40,10 +47,9 @@ impl Clock for SystemClock {
     clippy::disallowed_types,
     reason = "the one place that asks the operating system for the time"
 )]
-fn read() -> i64 {
+fn since_epoch() -> Duration {
     use std::time::SystemTime;
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A clock that is set by hand, for tests and for asking about a token at another moment. It can

@@ -6,7 +6,8 @@
 
 use std::error::Error;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::Method;
 use reqwest::redirect::Policy;
@@ -14,6 +15,7 @@ use tracing::Instrument as _;
 use url::{Host, Url};
 
 use super::spans;
+use crate::ports::Calls;
 
 /// How long an exchange may take.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +36,8 @@ impl Default for Timeouts {
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     client: reqwest::Client,
+    /// Where its requests are counted.
+    calls: Option<Arc<Calls>>,
 }
 
 /// The body of a good answer.
@@ -101,7 +105,14 @@ impl HttpClient {
 
     /// A client with these time limits.
     pub fn with_timeouts(timeouts: Timeouts) -> Result<Self, HttpSetupError> {
-        limited(timeouts).build().map(|client| Self { client }).map_err(HttpSetupError)
+        let client = limited(timeouts).build().map_err(HttpSetupError)?;
+        Ok(Self { client, calls: None })
+    }
+
+    /// The same client, whose requests are counted as `calls`.
+    #[must_use]
+    pub fn counted_as(&self, calls: &Arc<Calls>) -> Self {
+        Self { calls: Some(Arc::clone(calls)), ..self.clone() }
     }
 
     /// The body at `url`, at most `limit` bytes of it; only a 200 is good.
@@ -161,24 +172,49 @@ impl HttpClient {
         if !is_callable(url) {
             return Err(HttpError::Address { place: place(url) });
         }
-        let mut response = request.send().await.map_err(|error| transport(url, &error))?;
-        let too_large = || HttpError::TooLarge { place: place(url), limit };
-        let announced = response.content_length().unwrap_or(0);
-        if usize::try_from(announced).map_or(true, |length| length > limit) {
+        let begun = Instant::now();
+        // Whoever waits for it carries no more than a pointer.
+        let ended = Box::pin(exchanged(url, request, limit)).await;
+        if let Some(calls) = &self.calls {
+            let took = begun.elapsed();
+            if ended.as_ref().is_ok_and(is_served) {
+                calls.good(took);
+            } else {
+                calls.failed(Some(took));
+            }
+        }
+        ended
+    }
+}
+
+/// Whether it was served, whatever came out: that there is no such principal is an answer, that
+/// there are too many requests is none.
+fn is_served(response: &http::Response<Vec<u8>>) -> bool {
+    response.status().is_success() || response.status() == http::StatusCode::NOT_FOUND
+}
+
+async fn exchanged(
+    url: &Url,
+    request: reqwest::RequestBuilder,
+    limit: usize,
+) -> Result<http::Response<Vec<u8>>, HttpError> {
+    let mut response = request.send().await.map_err(|error| transport(url, &error))?;
+    let too_large = || HttpError::TooLarge { place: place(url), limit };
+    let announced = response.content_length().unwrap_or(0);
+    if usize::try_from(announced).map_or(true, |length| length > limit) {
+        return Err(too_large());
+    }
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(|error| transport(url, &error))? {
+        if body.len().saturating_add(piece.len()) > limit {
             return Err(too_large());
         }
-        let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(|error| transport(url, &error))? {
-            if body.len().saturating_add(piece.len()) > limit {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&piece);
-        }
-        let mut answer = http::Response::new(body);
-        *answer.status_mut() = response.status();
-        *answer.headers_mut() = std::mem::take(response.headers_mut());
-        Ok(answer)
+        body.extend_from_slice(&piece);
     }
+    let mut answer = http::Response::new(body);
+    *answer.status_mut() = response.status();
+    *answer.headers_mut() = std::mem::take(response.headers_mut());
+    Ok(answer)
 }
 
 /// What every client here keeps to: no redirect, no proxy, and an end.

@@ -25,6 +25,7 @@ use crate::edge::grpc::Doors;
 use crate::edge::public::Public;
 use crate::ports::{
     AuditTrail, Clock, GroupDirectory, IssuerKeys, ReplayGuard, SharedAnswers, Signer, Throttle,
+    Upstream,
 };
 use crate::service::authenticate::{Authenticator, BearerCache};
 use crate::service::configuration::Configuration;
@@ -38,7 +39,7 @@ use crate::service::swap_cache::SwapCache;
 use crate::service::tokens::{Own, Tokens};
 use crate::service::verdict_cache::VerdictCache;
 use crate::service::verify::Verifier;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, Sources};
 
 /// What we need from outside: Entra and Graph.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub struct Outside {
     pub groups: Arc<GraphGroups>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// What both of them asked.
+    pub upstream: Upstream,
 }
 
 impl Outside {
@@ -60,17 +63,20 @@ impl Outside {
         clock: Arc<dyn Clock>,
         tasks: &TaskTracker,
     ) -> Result<Self, HttpSetupError> {
-        let http = HttpClient::new()?;
+        let (http, upstream) = (HttpClient::new()?, Upstream::default());
+        let (to_graph, to_issuers) =
+            (http.counted_as(&upstream.graph), http.counted_as(&upstream.issuer_keys));
         let background = Background::new(tasks.clone(), Handle::current());
         let (tenants, clusters, rules) = (&config.tenants, &config.clusters, config.key_sets);
         let (time, its) = (Arc::clone(&clock), background.clone());
-        let groups = GraphGroups::new(tenants, &http, store, time, its);
-        let keys = KeySets::new((tenants, clusters), rules, http, Arc::clone(&clock), background);
+        let groups = GraphGroups::new(tenants, &to_graph, store, time, its);
+        let keys =
+            KeySets::new((tenants, clusters), rules, to_issuers, Arc::clone(&clock), background);
         let keys = match store {
             Some(store) => keys.shared(store),
             None => keys,
         };
-        Ok(Self { keys: Arc::new(keys), groups: Arc::new(groups), clock })
+        Ok(Self { keys: Arc::new(keys), groups: Arc::new(groups), clock, upstream })
     }
 
     /// What verifies tokens with these keys.
@@ -127,7 +133,7 @@ impl Parts {
         let audit: Arc<dyn AuditTrail> = Arc::<Trail>::clone(&trail);
         let outside = Outside::new(config, store, clock, tasks)?;
         let verifier = Arc::new(outside.verifier());
-        let Outside { keys, groups, clock } = outside;
+        let Outside { keys, groups, clock, upstream } = outside;
         let Kept { signing, opaque, revocations, replay, throttle, answers, others, following } =
             kept(config, replica, (&keys, tasks), &clock)?;
         let directory: Arc<dyn GroupDirectory> = Arc::<GraphGroups>::clone(&groups);
@@ -138,7 +144,8 @@ impl Parts {
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::of(config)));
         let configuration = Arc::new(Configuration::first(clock.now()));
         let applier = Applier::new(Arc::clone(&snapshot), Arc::clone(&keys), groups);
-        let metrics = Arc::new(Metrics::new(others.is_some())?);
+        let store = others.as_ref().map(|others| others.measures());
+        let metrics = Arc::new(Metrics::new(&Sources { upstream, store })?);
         let its_answers = answers.map(|shared| shared_answers(shared, &keys, &own, &clock));
         let told = Told::new(&configuration, &metrics, &audit);
         let mut live = Live::new(config, applier, told, Arc::clone(&clock));

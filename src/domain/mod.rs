@@ -1,6 +1,7 @@
 //! What is true: pure functions. Time, keys and tables are arguments.
 
 pub mod admission;
+pub mod answer;
 pub mod api;
 pub mod assertion;
 pub mod audit;

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::answer::TokenIssuer;
+
 /// The steps of a decision, in the order they are taken.
 #[derive(
     Clone,
@@ -248,12 +250,22 @@ pub struct Rejection {
     pub expected: Option<String>,
     /// What the token has; escaped and cut, since it is the caller's text.
     pub found: Option<String>,
+    /// Who the token says that issued it, if that is somebody known here.
+    pub issuer: TokenIssuer,
 }
 
 impl Rejection {
     /// A refusal for `reason`.
     pub const fn new(reason: Reason) -> Self {
-        Self { reason, claim: None, expected: None, found: None }
+        let issuer = TokenIssuer::Unknown;
+        Self { reason, claim: None, expected: None, found: None, issuer }
+    }
+
+    /// The token says that it is of this issuer.
+    #[must_use]
+    pub const fn of(mut self, issuer: TokenIssuer) -> Self {
+        self.issuer = issuer;
+        self
     }
 
     /// It was this claim or header member.

@@ -170,8 +170,7 @@ async fn metrics(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
     let readings = Readings {
         issuers: &issuers,
         ring: &ring,
-        cache_entries: cache.len(),
-        cache_bytes: cache.bytes(),
+        cache: cache.status(),
         store: store.as_ref(),
         audit: &audit,
     };

@@ -61,7 +61,7 @@ async fn decide(
         }
     };
     traces::decided(|| traced::known(&verdict));
-    public.metrics.answered(told::answered(&verdict));
+    told::answered(&public.metrics, &snapshot, &caller, &verdict);
     if public.introspector.records(&verdict) {
         let origin = request_id::origin(request, Door::Public);
         public.introspector.record(&caller, token, &verdict, origin);

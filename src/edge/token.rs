@@ -12,10 +12,11 @@ use super::problem::Problem;
 use super::public::Public;
 use super::{answer, body, caller, request_id, told, traced};
 use crate::domain::audit::record::Door;
+use crate::domain::issued::IssuedToken;
 use crate::protocol::exchange::{Request, RequestError, Response};
 use crate::protocol::params::Form;
 use crate::service::exchange::Refused;
-use crate::service::snapshot::Caller;
+use crate::service::snapshot::{Caller, Snapshot};
 use crate::telemetry::traces;
 
 pub(super) async fn token(
@@ -49,10 +50,13 @@ async fn answered(
     let exchange = traces::step("exchange", exchange, traced::exchanged);
     let issued = exchange.instrument(span.clone()).await;
     traces::decided(|| traced::exchanged(&issued));
-    let issued =
-        issued.map_err(|refused| span.in_scope(|| refusal(request, public, &caller, &refused)))?;
+    let issued = issued.map_err(|refused| {
+        let about = (&**snapshot, &*caller, &asked);
+        span.in_scope(|| refusal(request, public, about, &refused))
+    })?;
     span.in_scope(|| told::issued(&snapshot, &issued));
-    public.metrics.exchanged(None);
+    let IssuedToken { client, resource, .. } = &issued.token;
+    public.metrics.exchanged(client, Some(resource), None);
     let scope = issued.token.scopes.join(" ");
     let body = serde_json::to_vec(&Response {
         access_token: &issued.text,
@@ -76,12 +80,19 @@ pub(super) fn read<'f>(form: &'f Form<'_>) -> Result<Request<'f>, Problem> {
 }
 
 /// Tells the operator precisely, and the caller no more than the code.
-fn refusal(request: &HttpRequest, public: &Public, caller: &Caller, refused: &Refused) -> Problem {
+fn refusal(
+    request: &HttpRequest,
+    public: &Public,
+    (snapshot, caller, asked): (&Snapshot, &Caller, &Request<'_>),
+    refused: &Refused,
+) -> Problem {
     match refused {
         Refused::Unavailable(outage) => unavailable(request, outage),
         Refused::Denied(denial) => {
             told::not_issued(caller.client.id.as_str(), denial);
-            public.metrics.exchanged(Some(denial.reason));
+            let resource = snapshot.target(&caller.client, &asked.targets);
+            let resource = resource.map(|resource| resource.id.as_str());
+            public.metrics.exchanged(&caller.client.id, resource, Some(denial.reason));
             Problem::Exchange(denial.reason.code())
         }
     }

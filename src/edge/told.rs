@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use super::traced;
 use crate::domain::admission::Barred;
-use crate::domain::api::Api;
+use crate::domain::api::Swap;
 use crate::domain::denial::Denial;
-use crate::domain::rejection::Reason;
 use crate::service::exchange::Issued;
-use crate::service::gate::{Admitted, Refused};
+use crate::service::gate::{Admitted, Entrance, Refused};
 use crate::service::introspect::Verdict;
-use crate::service::snapshot::Snapshot;
+use crate::service::snapshot::{Caller, Snapshot};
 use crate::telemetry::gateway_metrics::Gateway;
-use crate::telemetry::metrics::{Answered, Metrics};
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces;
 
 /// One line for each token issued: who asked, for whom, on whose behalf, for what, by which rule.
@@ -47,27 +46,23 @@ pub(super) fn not_issued(client: &str, denial: &Denial) {
     );
 }
 
-/// How a decision about a token is counted.
-pub(super) const fn answered(verdict: &Verdict) -> Answered {
-    match verdict.refused {
-        Some(reason) => refused(verdict, reason),
-        None if verdict.cached => Answered::ActiveCached,
-        None => Answered::ActiveDecided,
-    }
+/// Counts what `caller` is told about a token.
+pub(super) fn answered(metrics: &Metrics, snapshot: &Snapshot, caller: &Caller, verdict: &Verdict) {
+    let found = || metrics.tally(&caller.client.id, &snapshot.tenants);
+    let Verdict { issuer, source, refused, .. } = verdict;
+    caller.tally.get_or_init(found).told(*issuer, *source, *refused);
 }
 
-const fn refused(verdict: &Verdict, reason: Reason) -> Answered {
-    Answered::Inactive { reason, cached: verdict.cached }
-}
-
-/// What became of a request to `api` at `gateway`.
+/// What became of a request to an API at `gateway`, which asked for a `swap` of its own if it did.
 pub(super) fn decided(
     metrics: &Metrics,
-    (gateway, api): (Gateway, &Api),
+    (gateway, entrance, swap): (Gateway, &Entrance, Option<&Swap>),
     decided: &Result<Admitted, Refused>,
     snapshot: &Snapshot,
     took: Duration,
 ) {
+    let (api, caller) = (&*entrance.api, &*entrance.caller);
+    let answered = |verdict| answered(metrics, snapshot, caller, verdict);
     let outcome = match decided {
         Ok(_) => "admitted",
         Err(refused) => refused.as_str(),
@@ -76,24 +71,27 @@ pub(super) fn decided(
     traces::decided(|| traced::admitted(decided));
     match decided {
         Ok(Admitted { verdict, swapped, .. }) => {
-            metrics.answered(answered(verdict));
+            answered(verdict);
             if let Some(new) = swapped.as_ref().and_then(|swapped| swapped.issued.as_ref()) {
-                metrics.exchanged(None);
+                metrics.exchanged(&new.token.client, Some(&new.token.resource), None);
                 issued(snapshot, new);
             }
         }
         // Why a token is not good was told when that was decided.
-        Err(Refused::Inactive(verdict, reason)) => metrics.answered(refused(verdict, *reason)),
+        Err(Refused::Inactive(verdict, _)) => answered(verdict),
         Err(Refused::NotSwapped(verdict, denial)) => {
-            metrics.answered(answered(verdict));
-            metrics.exchanged(Some(denial.reason));
+            answered(verdict);
+            let wanted = swap.or(api.exchange.as_ref()).map(|swap| swap.resource.as_str());
+            let resource = wanted.and_then(|name| snapshot.resource(name));
+            let resource = resource.map(|resource| resource.id.as_str());
+            metrics.exchanged(&caller.client.id, resource, Some(denial.reason));
             not_issued(api.client.as_str(), denial);
         }
         Err(Refused::Unread(error)) => {
             tracing::debug!(api = api.name, gateway = gateway.as_str(), %error, "request refused");
         }
         Err(Refused::Barred(verdict, Barred { expected, found, .. })) => {
-            metrics.answered(answered(verdict));
+            answered(verdict);
             tracing::info!(
                 api = api.name,
                 gateway = gateway.as_str(),

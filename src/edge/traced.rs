@@ -103,7 +103,7 @@ pub(super) fn verdict(decided: &Result<Verdict, Unavailable>) -> Outcome {
 
 /// The same, when it was.
 pub(super) fn known(verdict: &Verdict) -> Outcome {
-    let source = Some(if verdict.cached { "cache" } else { "decided" });
+    let source = Some(verdict.source.as_str());
     match verdict.refused {
         None => Outcome { outcome: "active", reason: None, source },
         Some(reason) => Outcome { outcome: "inactive", reason: Some(reason.as_str()), source },

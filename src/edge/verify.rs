@@ -41,7 +41,7 @@ pub(super) async fn verify(request: HttpRequest, public: Data<Public>) -> HttpRe
             let deciding = decide(&public.gate, (&snapshot, &entrance), asked);
             let span = request_id::span(&request);
             let decided = deciding.instrument(span.clone()).await;
-            let about = (Gateway::Verify, &*entrance.api);
+            let about = (Gateway::Verify, &entrance, None);
             let took = started.elapsed();
             span.in_scope(|| told::decided(&public.metrics, about, &decided, &snapshot, took));
             match decided {

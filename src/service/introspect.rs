@@ -7,9 +7,10 @@ use bytes::Bytes;
 use super::shared_answers::Answers;
 use super::snapshot::{Caller, Snapshot};
 use super::tokens::{Own, Token, Tokens};
-use super::verdict_cache::{Decided, Entry, Question, Refused, VerdictCache};
+use super::verdict_cache::{Decided, Entry, Question, Recalled, Refused, VerdictCache};
 use super::verify::{Audiences, Refusal};
 use crate::domain::admission::Visitor;
+use crate::domain::answer::{Source, TokenIssuer};
 use crate::domain::audit::record::{Event, Origin, Record};
 use crate::domain::client::IntrospectPermission;
 use crate::domain::identity::{Context, permitted};
@@ -35,18 +36,33 @@ pub struct Verdict {
     pub body: Bytes,
     /// Why it is not active, if it is not; for the operator only.
     pub refused: Option<Reason>,
-    /// Whether it had been decided before.
-    pub cached: bool,
+    /// Where the answer came from.
+    pub source: Source,
+    /// Who issued the token, or would have.
+    pub issuer: TokenIssuer,
 }
 
 impl Verdict {
-    const fn active(body: Bytes, cached: bool) -> Self {
-        Self { body, refused: None, cached }
+    const fn active(body: Bytes, issuer: TokenIssuer, source: Source) -> Self {
+        Self { body, refused: None, source, issuer }
     }
 
     /// Every refusal has the same body (INT-29).
-    const fn inactive(reason: Reason, cached: bool) -> Self {
-        Self { body: Bytes::from_static(INACTIVE), refused: Some(reason), cached }
+    const fn inactive(reason: Reason, issuer: TokenIssuer, source: Source) -> Self {
+        Self { body: Bytes::from_static(INACTIVE), refused: Some(reason), source, issuer }
+    }
+}
+
+impl From<Recalled> for Verdict {
+    fn from(recalled: Recalled) -> Self {
+        match recalled {
+            Recalled::Active(Entry { body, issuer, .. }) => {
+                Self::active(body, issuer, Source::Memory)
+            }
+            Recalled::Refused(Refused { reason, issuer, .. }) => {
+                Self::inactive(reason, issuer, Source::Memory)
+            }
+        }
     }
 }
 
@@ -97,21 +113,15 @@ impl Introspector {
     /// [`Self::decide`] answers. The hot path: never waits, and asks nobody.
     pub fn recall(&self, caller: &Caller, token: &str) -> Result<Verdict, Question> {
         let question = Question { token: Fingerprint::of(token.as_bytes()), view: caller.view };
-        let now = self.clock.now();
-        if let Some(body) = self.cache.active(&question, now) {
-            return Ok(Verdict::active(body, true));
-        }
         // While it is not known what was revoked, neither is anything else told.
-        let known = self.own.revocations.known().is_ok();
-        match self.cache.refused(&question, now).filter(|_| known) {
-            Some(reason) => Ok(Verdict::inactive(reason, true)),
-            None => Err(question),
-        }
+        let known = || self.own.revocations.known().is_ok();
+        let recalled = self.cache.recall(&question, self.clock.now(), known);
+        recalled.map(Verdict::from).ok_or(question)
     }
 
     /// Whether such a verdict is to be recorded.
     pub fn records(&self, verdict: &Verdict) -> bool {
-        self.audit.introspections().include(verdict.cached)
+        self.audit.introspections().include(verdict.source == Source::Memory)
     }
 
     /// Records that `caller` was told `verdict` about `token`. Waits for nothing.
@@ -138,7 +148,7 @@ impl Introspector {
     ) -> Result<Verdict, Unavailable> {
         let decide = self.decide_alone(snapshot, caller, token, question);
         match self.cache.decide(&question, decide).await? {
-            Decided::ByAnother(body) => Ok(Verdict::active(body, true)),
+            Decided::ByAnother(entry) => Ok(Recalled::Active(entry).into()),
             Decided::Now(verdict) => Ok(verdict),
         }
     }
@@ -152,16 +162,19 @@ impl Introspector {
     ) -> Result<(Verdict, Option<Entry>), Unavailable> {
         // Whoever held the guard before may have decided just now.
         self.own.revocations.known()?;
-        if let Some(reason) = self.cache.refused(&question, self.clock.now()) {
-            return Ok((Verdict::inactive(reason, true), None));
+        if let Some(refused) = self.cache.refused(&question, self.clock.now()) {
+            return Ok((Recalled::Refused(refused).into(), None));
         }
         if let Some(shared) = &self.shared
             && let Some(entry) = shared.find(caller, &question).await
         {
-            return Ok((Verdict::active(entry.body.clone(), true), Some(entry)));
+            let verdict = Verdict::active(entry.body.clone(), entry.issuer, Source::Redis);
+            return Ok((verdict, Some(entry)));
         }
         match self.evaluate(snapshot, caller, (token, &question)).await {
-            Ok((body, entry)) => Ok((Verdict::active(body, false), entry)),
+            Ok((body, issuer, entry)) => {
+                Ok((Verdict::active(body, issuer, Source::Decided), entry))
+            }
             Err(Refusal::Unavailable(unavailable)) => Err(unavailable),
             Err(Refusal::Rejected(rejection)) => {
                 tracing::info!(
@@ -172,11 +185,12 @@ impl Introspector {
                     detail = %rejection,
                     "token refused"
                 );
+                let (reason, issuer) = (rejection.reason, rejection.issuer);
                 if is_final(&rejection) {
                     let until = self.clock.now().plus(REFUSAL_LIFE);
-                    self.cache.refuse(question, Refused { reason: rejection.reason, until });
+                    self.cache.refuse(question, Refused { reason, issuer, until });
                 }
-                Ok((Verdict::inactive(rejection.reason, false), None))
+                Ok((Verdict::inactive(reason, issuer, Source::Decided), None))
             }
         }
     }
@@ -187,11 +201,16 @@ impl Introspector {
         snapshot: &Snapshot,
         caller: &Caller,
         (token, question): (&str, &Question),
-    ) -> Result<(Bytes, Option<Entry>), Refusal> {
+    ) -> Result<(Bytes, TokenIssuer, Option<Entry>), Refusal> {
         let vetted = self.tokens.verify(snapshot, token, Audiences::ProtectedApis).await?;
-        let permission = permitted(vetted.token.audience(), caller.client.introspect.as_ref())?;
+        let issuer = vetted.token.issuer();
+        let permission = permitted(vetted.token.audience(), caller.client.introspect.as_ref());
+        let permission = permission.map_err(|rejection| rejection.of(issuer))?;
         let (body, until) = match &vetted.token {
-            Token::Entra(token) => self.entra_context(snapshot, permission, token).await?,
+            Token::Entra(token) => {
+                let told = self.entra_context(snapshot, permission, token).await;
+                told.map_err(|refusal| refusal.of(issuer))?
+            }
             Token::Issued { token, .. } => {
                 (issued_context(token, &snapshot.issuer)?, UnixTime::MAX)
             }
@@ -202,10 +221,12 @@ impl Introspector {
             shared.keep((caller, question), &vetted, until, &body);
         }
         let standing = vetted.standing(until);
-        let entry = standing
-            .stands(self.clock.now(), &*self.own.revocations)
-            .then(|| Entry { body: body.clone(), standing: Arc::new(standing) });
-        Ok((body, entry))
+        let entry = standing.stands(self.clock.now(), &*self.own.revocations).then(|| Entry {
+            body: body.clone(),
+            issuer,
+            standing: Arc::new(standing),
+        });
+        Ok((body, issuer, entry))
     }
 
     /// The identity context of an Entra token, and until when its groups may be used.

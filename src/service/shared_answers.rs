@@ -12,6 +12,7 @@ use super::snapshot::Caller;
 use super::standing::Standing;
 use super::tokens::{Own, Token, Vetted};
 use super::verdict_cache::{Entry, Question};
+use crate::domain::answer::TokenIssuer;
 use crate::domain::cluster::KeySource;
 use crate::domain::lineage::Exposure;
 use crate::domain::tenant::IssuerId;
@@ -60,17 +61,20 @@ impl Answers {
         let epoch = self.own.revocations.epoch();
         let record = self.shared.find(&name(caller, question)).await?;
         let Record { until, signed, exposures, body } = serde_json::from_slice(&record).ok()?;
-        let key = match signed {
-            Signed::No => None,
-            Signed::Here(key) => Some(self.own_key(key)?),
-            Signed::ByEntra(tenant, version, key) => Some(self.key_of(&tenant, &version, key)?),
+        let (issuer, key) = match signed {
+            Signed::No => (TokenIssuer::Tessera, None),
+            Signed::Here(key) => (TokenIssuer::Tessera, Some(self.own_key(key)?)),
+            Signed::ByEntra(tenant, version, key) => {
+                let key = self.key_of(&tenant, &version, key)?;
+                (TokenIssuer::Tenant(tenant.parse().ok()?), Some(key))
+            }
         };
         if self.own.revocations.is_revoked(&exposures) {
             return None;
         }
         let standing = Standing::new(until, key, exposures, epoch);
         let stands = standing.stands(self.clock.now(), &*self.own.revocations);
-        stands.then(|| Entry { body: Bytes::from(body), standing: Arc::new(standing) })
+        stands.then(|| Entry { body: Bytes::from(body), issuer, standing: Arc::new(standing) })
     }
 
     /// Gives an answer about `vetted`, good until `until`, to the others.

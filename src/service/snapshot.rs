@@ -5,7 +5,7 @@
 //! [`super::views`].
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::views::{Bases, Basis, ViewId};
 use crate::config::Config;
@@ -16,6 +16,7 @@ use crate::domain::mapping::Mapping;
 use crate::domain::resource::Resource;
 use crate::domain::tenant::Tenant;
 use crate::domain::validate::{ValidToken, intersects};
+use crate::ports::Tally;
 use crate::protocol::ids::{ClientId, Fingerprint, Guid};
 
 /// A registered client under one configuration.
@@ -29,6 +30,8 @@ pub struct Caller {
     pub swaps: ViewId,
     /// What decides about both.
     pub basis: Basis,
+    /// What counts its answers, from the first one on: looked up once, not at every answer.
+    pub tally: OnceLock<Arc<dyn Tally>>,
 }
 
 /// The configuration at one moment.
@@ -76,6 +79,7 @@ impl Snapshot {
                 view: view.map_or_else(ViewId::next, |known| known.view),
                 swaps: swaps.map_or_else(ViewId::next, |known| known.swaps),
                 basis,
+                tally: OnceLock::new(),
             };
             (client.id.clone(), Arc::new(caller))
         };
@@ -106,6 +110,15 @@ impl Snapshot {
     /// The resource of this name.
     pub fn resource(&self, name: &str) -> Option<&Resource> {
         self.resources.get(name)
+    }
+
+    /// The resource that an exchange of `client` is about, if it is one of the configuration.
+    pub fn target(&self, client: &Client, named: &[&str]) -> Option<&Resource> {
+        match (named, client.default_resource.as_deref()) {
+            ([one], _) => self.resource(one),
+            ([], Some(default)) => self.resource(default),
+            _ => None,
+        }
     }
 
     /// The API of this name.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::snapshot::Snapshot;
 use super::standing::Standing;
 use super::verify::{Audiences, Refusal, Verifier};
+use crate::domain::answer::TokenIssuer;
 use crate::domain::issued::{self, IssuedToken, OPAQUE_PREFIX, TYPE};
 use crate::domain::lineage::{Exposure, Lineage};
 use crate::domain::rejection::{Reason, Rejection};
@@ -79,6 +80,14 @@ impl Token {
         }
     }
 
+    /// Who issued it.
+    pub fn issuer(&self) -> TokenIssuer {
+        match self {
+            Self::Entra(token) => TokenIssuer::Tenant(token.issuer.tenant),
+            Self::Issued { .. } => TokenIssuer::Tessera,
+        }
+    }
+
     /// To whom it is addressed.
     pub fn audience(&self) -> &[String] {
         match self {
@@ -131,13 +140,14 @@ impl Tokens {
         let epoch = self.own.as_ref().map_or(0, |own| own.revocations.epoch());
         let (token, lineage) = match &self.own {
             Some(own) if text.starts_with(OPAQUE_PREFIX) => {
-                self.opaque(snapshot, own, text).await?
+                let found = self.opaque(snapshot, own, text).await;
+                found.map_err(|refusal| refusal.of(TokenIssuer::Tessera))?
             }
             _ => self.jwt(snapshot, text, audiences).await?,
         };
         let exposures = lineage.exposures();
         if self.own.as_ref().is_some_and(|own| own.revocations.is_revoked(&exposures)) {
-            return Err(Rejection::new(Reason::Revoked).into());
+            return Err(Rejection::new(Reason::Revoked).of(token.issuer()).into());
         }
         Ok(Vetted { token, lineage, exposures, epoch })
     }
@@ -151,7 +161,8 @@ impl Tokens {
         let jwt = UnverifiedJwt::parse(text).map_err(Rejection::from)?;
         let claimed = jwt.unverified_claims().get("iss").and_then(Json::as_str);
         if let Some(own) = self.own.as_ref().filter(|_| claimed == Some(&snapshot.issuer)) {
-            return self.signed_here(snapshot, own, jwt).await;
+            let found = self.signed_here(snapshot, own, jwt).await;
+            return found.map_err(|refusal| refusal.of(TokenIssuer::Tessera));
         }
         let token = self.verifier.verify_read(jwt, &snapshot.tenants, audiences).await?;
         let client = snapshot.caller_of_app(token.subject.app);

@@ -7,20 +7,22 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter};
 
 use super::standing::Standing;
 use super::views::ViewId;
+use crate::domain::answer::TokenIssuer;
 use crate::domain::rejection::Reason;
-use crate::ports::Revocations;
+use crate::ports::{CacheStatus, Revocations};
 use crate::protocol::ids::Fingerprint;
 use crate::protocol::time::UnixTime;
 
 /// What is kept beside an answer's own bytes, roughly: key, entry, and the cache's own links.
-const OVERHEAD_BYTES: u64 = 320;
+const OVERHEAD_BYTES: u64 = 344;
 /// A rough size of an entry, to size the tables at start.
 const TYPICAL_BYTES: u64 = 1024;
 /// How many refusals are remembered.
@@ -40,6 +42,8 @@ pub struct Question {
 pub struct Entry {
     /// The prepared answer.
     pub body: Bytes,
+    /// Who issued the token.
+    pub issuer: TokenIssuer,
     /// For how long it is used.
     pub standing: Arc<Standing>,
 }
@@ -49,6 +53,8 @@ pub struct Entry {
 pub struct Refused {
     /// Why.
     pub reason: Reason,
+    /// Who the token says that issued it.
+    pub issuer: TokenIssuer,
     /// From this moment on it is decided again.
     pub until: UnixTime,
 }
@@ -63,11 +69,38 @@ impl Weighter<Question, Entry> for Bytewise {
     }
 }
 
+/// What happens to entries: as ever, and the evictions are counted.
+#[derive(Clone, Debug)]
+struct Counting {
+    usual: DefaultLifecycle<Question, Entry>,
+    evictions: Arc<AtomicU64>,
+}
+
+impl Lifecycle<Question, Entry> for Counting {
+    type RequestState =
+        <DefaultLifecycle<Question, Entry> as Lifecycle<Question, Entry>>::RequestState;
+
+    fn on_evict(&self, state: &mut Self::RequestState, question: Question, entry: Entry) {
+        self.evictions.fetch_add(1, Ordering::Relaxed);
+        self.usual.on_evict(state, question, entry);
+    }
+}
+
+/// What was counted. In a place of its own: every core writes here, and none may have to fetch again
+/// for that what all of them only read.
+#[derive(Debug, Default)]
+struct Lookups {
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
 /// The cache, bounded in bytes.
 pub struct VerdictCache {
-    active: Cache<Question, Entry, Bytewise>,
+    active: Cache<Question, Entry, Bytewise, DefaultHashBuilder, Counting>,
     revocations: Arc<dyn Revocations>,
     refused: Cache<Question, Refused>,
+    lookups: Arc<Lookups>,
+    evictions: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for VerdictCache {
@@ -80,15 +113,36 @@ impl VerdictCache {
     /// A cache that uses about `bytes` of memory, and forgets what is in `revocations`.
     pub fn new(bytes: u64, revocations: Arc<dyn Revocations>) -> Self {
         let items = usize::try_from(bytes / TYPICAL_BYTES).unwrap_or(usize::MAX);
-        let active = Cache::with_weighter(items, bytes, Bytewise);
-        Self { active, revocations, refused: Cache::new(REFUSALS) }
+        let evictions = Arc::<AtomicU64>::default();
+        let counting =
+            Counting { usual: DefaultLifecycle::default(), evictions: Arc::clone(&evictions) };
+        let active = Cache::with(items, bytes, Bytewise, DefaultHashBuilder::default(), counting);
+        let (refused, lookups) = (Cache::new(REFUSALS), Arc::default());
+        Self { active, revocations, refused, lookups, evictions }
+    }
+
+    /// What stands about `question` at `now`: an answer, or, where `refusals` may be told, a refusal.
+    /// Counted as a look-up.
+    pub fn recall(
+        &self,
+        question: &Question,
+        now: UnixTime,
+        refusals: impl FnOnce() -> bool,
+    ) -> Option<Recalled> {
+        let found = self.active(question, now).map(Recalled::Active).or_else(|| {
+            let refused = self.refused(question, now).filter(|_| refusals());
+            refused.map(Recalled::Refused)
+        });
+        let count = if found.is_some() { &self.lookups.hits } else { &self.lookups.misses };
+        count.fetch_add(1, Ordering::Relaxed);
+        found
     }
 
     /// The answer about an active token, if one stands at `now`.
-    pub fn active(&self, question: &Question, now: UnixTime) -> Option<Bytes> {
+    fn active(&self, question: &Question, now: UnixTime) -> Option<Entry> {
         let entry = self.active.get(question)?;
         if entry.standing.stands(now, &*self.revocations) {
-            return Some(entry.body);
+            return Some(entry);
         }
         // What stands again as soon as it is known what was revoked is kept.
         if self.revocations.known().is_ok() {
@@ -99,8 +153,8 @@ impl VerdictCache {
     }
 
     /// The refusal remembered at `now`.
-    pub fn refused(&self, question: &Question, now: UnixTime) -> Option<Reason> {
-        self.refused.get(question).filter(|kept| now < kept.until).map(|kept| kept.reason)
+    pub fn refused(&self, question: &Question, now: UnixTime) -> Option<Refused> {
+        self.refused.get(question).filter(|kept| now < kept.until)
     }
 
     /// Remembers a refusal.
@@ -117,7 +171,7 @@ impl VerdictCache {
         match self.active.get_value_or_guard_async(question).await {
             // Who joined a decision that began before a revocation must not be told its outcome.
             Ok(entry) if entry.standing.is_unrevoked(&*self.revocations) => {
-                Ok(Decided::ByAnother(entry.body))
+                Ok(Decided::ByAnother(entry))
             }
             Ok(_) => decide.await.map(|(answer, _)| Decided::Now(answer)),
             Err(guard) => {
@@ -141,17 +195,33 @@ impl VerdictCache {
         self.active.is_empty()
     }
 
-    /// About how many bytes are used.
-    pub fn bytes(&self) -> u64 {
-        self.active.weight()
+    /// How it is doing.
+    pub fn status(&self) -> CacheStatus {
+        CacheStatus {
+            entries: self.active.len(),
+            bytes: self.active.weight(),
+            capacity: self.active.capacity(),
+            hits: self.lookups.hits.load(Ordering::Relaxed),
+            misses: self.lookups.misses.load(Ordering::Relaxed),
+            evictions: self.evictions.load(Ordering::Relaxed),
+        }
     }
+}
+
+/// What was decided before.
+#[derive(Debug)]
+pub enum Recalled {
+    /// The token is active.
+    Active(Entry),
+    /// It is not.
+    Refused(Refused),
 }
 
 /// Who decided.
 #[derive(Debug)]
 pub enum Decided<T> {
     /// Another request that asked at the same time; this is its answer.
-    ByAnother(Bytes),
+    ByAnother(Entry),
     /// This one.
     Now(T),
 }
@@ -192,7 +262,7 @@ mod tests {
 
     fn resting_on(key: Arc<VerificationKey>, body: Bytes) -> Entry {
         let standing = Standing::new(NOW.plus(Seconds::minutes(1)), Some(key), Box::default(), 0);
-        Entry { body, standing: Arc::new(standing) }
+        Entry { body, issuer: TokenIssuer::Tessera, standing: Arc::new(standing) }
     }
 
     fn cache(bytes: u64) -> VerdictCache {
@@ -211,8 +281,10 @@ mod tests {
         for token in 0..5_000 {
             keep(&cache, token, entry(1024)).await;
         }
-        assert!(cache.bytes() <= 256 * 1024, "{}", cache.bytes());
-        assert!(cache.len() > 100, "and it is used: {}", cache.len());
+        let now = cache.status();
+        assert!(now.bytes <= 256 * 1024 && now.capacity <= 256 * 1024, "{now:?}");
+        assert!(now.entries > 100, "and it is used: {now:?}");
+        assert_eq!(now.evictions, 5_000 - now.entries as u64, "what is not there was evicted");
     }
 
     #[tokio::test]
@@ -235,9 +307,14 @@ mod tests {
     async fn a_refusal_is_remembered_until_its_moment() {
         let cache = cache(1024 * 1024);
         let until = NOW.plus(Seconds::new(5));
-        cache.refuse(question(1), Refused { reason: Reason::Expired, until });
-        assert_eq!(cache.refused(&question(1), NOW), Some(Reason::Expired));
-        assert_eq!(cache.refused(&question(1), until), None, "A245");
+        let issuer = TokenIssuer::Unknown;
+        cache.refuse(question(1), Refused { reason: Reason::Expired, issuer, until });
+        let reason = |now| cache.refused(&question(1), now).map(|refused| refused.reason);
+        assert_eq!(reason(NOW), Some(Reason::Expired));
+        assert_eq!(reason(until), None, "A245");
+        assert!(cache.recall(&question(1), NOW, || true).is_some());
+        assert!(cache.recall(&question(1), NOW, || false).is_none(), "may not be told");
+        assert_eq!((cache.status().hits, cache.status().misses), (1, 1));
     }
 
     #[tokio::test]

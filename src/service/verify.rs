@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::answer::TokenIssuer;
 use crate::domain::cluster::{ClusterId, KeySource};
 use crate::domain::entra;
 use crate::domain::rejection::{Reason, Rejection};
@@ -22,6 +23,17 @@ pub enum Refusal {
     /// It cannot be known whether it is.
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
+}
+
+impl Refusal {
+    /// The token says that it is of this issuer.
+    #[must_use]
+    pub fn of(self, issuer: TokenIssuer) -> Self {
+        match self {
+            Self::Rejected(rejection) => Self::Rejected(rejection.of(issuer)),
+            Self::Unavailable(_) => self,
+        }
+    }
 }
 
 /// Which audiences of a tenant are meant: those of the protected APIs, or our own.
@@ -92,10 +104,13 @@ impl Verifier {
     ) -> Result<ValidToken, Refusal> {
         let kid = entra::key_id(jwt.header())?.to_owned();
         let (tenant, issuer) = entra::issuer(jwt.unverified_claims(), tenants)?;
-        let named = |set: &IssuerKeySet| find(&jwt, &kid, issuer, set);
-        let key = self.key(KeySource::Entra(issuer), named).await?;
-        let signed = jwt.verify(key).map_err(Rejection::from)?;
-        Ok(audiences.check(signed, (tenant, issuer), self.clock.now())?)
+        let verified = async {
+            let named = |set: &IssuerKeySet| find(&jwt, &kid, issuer, set);
+            let key = self.key(KeySource::Entra(issuer), named).await?;
+            let signed = jwt.verify(key).map_err(Rejection::from)?;
+            Ok(audiences.check(signed, (tenant, issuer), self.clock.now())?)
+        };
+        verified.await.map_err(|refusal: Refusal| refusal.of(TokenIssuer::Tenant(tenant.id)))
     }
 
     /// The claims of a token that a cluster signed; nothing but the signature is checked.

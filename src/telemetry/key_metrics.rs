@@ -1,8 +1,11 @@
 //! What is measured about keys: those of issuers, and our own.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use prometheus::{IntCounterVec, IntGaugeVec};
 
-use super::maker::{Maker, raise, whole};
+use super::maker::{Maker, follow, whole};
 use crate::domain::cluster::KeySource;
 use crate::domain::keyring::{KeyState, KeyStatus};
 use crate::ports::IssuerStatus;
@@ -19,6 +22,16 @@ pub(super) struct IssuerMetrics {
     fetched_at: IntGaugeVec,
     failures: IntGaugeVec,
     attempts: IntCounterVec,
+    unknown_keys: IntCounterVec,
+    /// What was counted for each issuer at the last scrape.
+    seen: Mutex<BTreeMap<KeySource, Seen>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    good: u64,
+    failed: u64,
+    unknown_keys: u64,
 }
 
 impl IssuerMetrics {
@@ -43,14 +56,25 @@ impl IssuerMetrics {
             )?,
             attempts: make.counters(
                 "tessera_key_set_fetches_total",
-                "Fetches of the issuer's key set, good and bad.",
+                "Fetches of the issuer's key set, by how they ended.",
+                &["issuer", "version", "result"],
+            )?,
+            unknown_keys: make.counters(
+                "tessera_key_set_unknown_kid_total",
+                "Tokens that named a key which the issuer's set did not have.",
                 &ISSUER,
             )?,
+            seen: Mutex::default(),
         })
     }
 
     /// To be called by one scrape at a time.
     pub(super) fn set(&self, issuers: &[IssuerStatus]) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        // An issuer that left the configuration has no state any more.
+        for gone in [&self.keys, &self.trusted, &self.fetched_at, &self.failures] {
+            gone.reset();
+        }
         for status in issuers {
             let (issuer, version) = match status.issuer {
                 KeySource::Entra(issuer) => (issuer.tenant.to_string(), issuer.version.as_str()),
@@ -62,7 +86,13 @@ impl IssuerMetrics {
             self.trusted.with_label_values(&labels).set(i64::from(status.trusted));
             self.fetched_at.with_label_values(&labels).set(fetched);
             self.failures.with_label_values(&labels).set(i64::from(status.failures));
-            raise(&self.attempts.with_label_values(&labels), status.attempts);
+            let seen = seen.entry(status.issuer).or_default();
+            let ended = |how| self.attempts.with_label_values(&[&issuer, version, how]);
+            let (good, failed) = status.attempts;
+            follow(&ended("good"), &mut seen.good, good);
+            follow(&ended("failed"), &mut seen.failed, failed);
+            let unknown = self.unknown_keys.with_label_values(&labels);
+            follow(&unknown, &mut seen.unknown_keys, status.unknown_keys);
         }
     }
 }
@@ -92,6 +122,8 @@ impl SigningMetrics {
     }
 
     pub(super) fn set(&self, ring: &[KeyStatus]) {
+        self.since.reset();
+        self.until.reset();
         for key in ring.iter().filter(|key| key.entry.state == KeyState::Active) {
             let algorithm = [key.entry.algorithm.as_str()];
             self.since.with_label_values(&algorithm).set(key.entry.since.seconds());

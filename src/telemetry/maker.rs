@@ -78,6 +78,11 @@ impl Maker {
         self.kept(HistogramVec::new(options, labels)?)
     }
 
+    /// Registers what reads others at the scrape.
+    pub(super) fn read(&self, reader: impl Collector + 'static) -> Result<(), prometheus::Error> {
+        self.0.register(Box::new(reader))
+    }
+
     /// Registers what was made elsewhere.
     pub(super) fn kept<M>(&self, metric: M) -> Result<M, prometheus::Error>
     where
@@ -86,6 +91,13 @@ impl Maker {
         self.0.register(Box::new(metric.clone()))?;
         Ok(metric)
     }
+}
+
+/// Raises a counter by what was counted elsewhere since it was `seen` last. Whoever counts there may
+/// have begun anew.
+pub(super) fn follow(counter: &IntCounter, seen: &mut u64, now: u64) {
+    counter.inc_by(now.checked_sub(*seen).unwrap_or(now));
+    *seen = now;
 }
 
 /// A gauge's value; one that it cannot hold is the largest it can.

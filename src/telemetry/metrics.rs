@@ -4,43 +4,33 @@
 //! group has a file of its own beside this one and a field in [`Metrics`]. What others count or know
 //! is read at the scrape; the counters of the hot path are looked up once.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::{Encoder as _, Registry, TextEncoder};
 
 use super::audit_metrics::AuditMetrics;
 use super::cache_metrics::CacheMetrics;
+use super::client_metrics::ClientMetrics;
 use super::config_metrics::ConfigMetrics;
 use super::decision_metrics::DecisionMetrics;
 use super::gateway_metrics::GatewayMetrics;
 use super::key_metrics::{IssuerMetrics, SigningMetrics};
 use super::lifecycle_metrics::LifecycleMetrics;
 use super::loss_metrics::LossMetrics;
-use super::maker::Maker;
+use super::maker::{Maker, raise};
+use super::process_metrics::ProcessMetrics;
 use super::request_metrics::RequestMetrics;
 use super::store_metrics::StoreMetrics;
+use super::upstream_metrics::UpstreamMetrics;
 use crate::domain::denial::DenialReason;
 use crate::domain::keyring::KeyStatus;
-use crate::domain::rejection::Reason;
-use crate::ports::{AuditStatus, IssuerStatus, StoreStatus};
+use crate::domain::tenant::Tenant;
+use crate::ports::{
+    AuditStatus, CacheStatus, IssuerStatus, StoreMeasures, StoreStatus, Tally, Upstream,
+};
 use crate::protocol::client_auth::Method;
-
-/// How an introspection ended, when it ended with an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answered {
-    /// `active`, decided before.
-    ActiveCached,
-    /// `active`, decided now.
-    ActiveDecided,
-    /// Not active.
-    Inactive {
-        /// Why.
-        reason: Reason,
-        /// Whether that had been decided before.
-        cached: bool,
-    },
-}
+use crate::protocol::ids::ClientId;
 
 /// How a caller's attempt to authenticate ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
@@ -61,19 +51,31 @@ pub struct Metrics {
     /// Held through a scrape: two at once must not mix their readings.
     scraping: Mutex<()>,
     requests: RequestMetrics,
+    clients: ClientMetrics,
     decisions: DecisionMetrics,
     cache: CacheMetrics,
     issuers: IssuerMetrics,
     signing: SigningMetrics,
+    upstream: UpstreamMetrics,
     store: Option<StoreMetrics>,
     audit: AuditMetrics,
     loss: LossMetrics,
     /// Those of the configuration.
     pub config: ConfigMetrics,
+    process: Option<ProcessMetrics>,
     /// Those of gateways.
     pub gateways: GatewayMetrics,
     /// Those of start and stop.
     pub lifecycle: LifecycleMetrics,
+}
+
+/// Who counts what is told here, for as long as the process lives.
+#[derive(Debug)]
+pub struct Sources {
+    /// Requests to what we depend on.
+    pub upstream: Upstream,
+    /// What replicas share, if they do.
+    pub store: Option<StoreMeasures>,
 }
 
 /// What is read at a scrape.
@@ -83,10 +85,8 @@ pub struct Readings<'a> {
     pub issuers: &'a [IssuerStatus],
     /// How each signing key is doing.
     pub ring: &'a [KeyStatus],
-    /// How many answers are kept.
-    pub cache_entries: usize,
-    /// And how many bytes they use.
-    pub cache_bytes: u64,
+    /// How the cache of answers is doing.
+    pub cache: CacheStatus,
     /// How what replicas share is doing, if they do.
     pub store: Option<&'a StoreStatus>,
     /// How the audit trail is doing.
@@ -95,7 +95,8 @@ pub struct Readings<'a> {
 
 impl Metrics {
     /// Registers every metric; those of a store only if replicas share one.
-    pub fn new(shared: bool) -> Result<Self, prometheus::Error> {
+    pub fn new(sources: &Sources) -> Result<Self, prometheus::Error> {
+        let Sources { upstream, store } = sources;
         let make = Maker::new();
         let version = make.gauges(
             "tessera_build_info",
@@ -106,11 +107,14 @@ impl Metrics {
         Ok(Self {
             scraping: Mutex::new(()),
             requests: RequestMetrics::new(&make)?,
+            clients: ClientMetrics::new(&make)?,
             decisions: DecisionMetrics::new(&make)?,
             cache: CacheMetrics::new(&make)?,
             issuers: IssuerMetrics::new(&make)?,
             signing: SigningMetrics::new(&make)?,
-            store: if shared { Some(StoreMetrics::new(&make)?) } else { None },
+            upstream: UpstreamMetrics::new(&make, upstream)?,
+            store: store.as_ref().map(|store| StoreMetrics::new(&make, store)).transpose()?,
+            process: ProcessMetrics::new(&make)?,
             audit: AuditMetrics::new(&make)?,
             loss: LossMetrics::new(&make)?,
             config: ConfigMetrics::new(&make)?,
@@ -140,14 +144,21 @@ impl Metrics {
         self.requests.not_authenticated(method, result);
     }
 
-    /// A token was decided about.
-    pub fn answered(&self, answered: Answered) {
-        self.decisions.answered(answered);
+    /// What counts the answers to `client`, where `tenants` are trusted. To be kept with the client:
+    /// it is looked up here.
+    pub fn tally(&self, client: &ClientId, tenants: &[Tenant]) -> Arc<dyn Tally> {
+        self.clients.tally(client, tenants).into()
     }
 
-    /// An exchange was decided: issued, or refused for a reason.
-    pub fn exchanged(&self, refused: Option<DenialReason>) {
-        self.decisions.exchanged(refused);
+    /// An exchange of `client` for `resource`, if that is one of the configuration, was decided:
+    /// issued, or refused for a reason.
+    pub fn exchanged(
+        &self,
+        client: &ClientId,
+        resource: Option<&str>,
+        refused: Option<DenialReason>,
+    ) {
+        self.decisions.exchanged(client.as_str(), resource, refused);
     }
 
     /// Something of this kind was revoked.
@@ -157,15 +168,20 @@ impl Metrics {
 
     /// Everything in Prometheus' text format.
     pub fn render(&self, now: &Readings<'_>) -> Result<Vec<u8>, prometheus::Error> {
-        let Readings { issuers, ring, cache_entries, cache_bytes, store, audit } = now;
+        let Readings { issuers, ring, cache, store, audit } = now;
         let one_at_a_time = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
-        self.cache.set(*cache_entries, *cache_bytes);
+        self.cache.set(cache);
         self.issuers.set(issuers);
         self.signing.set(ring);
         self.audit.set(audit);
         self.loss.read();
         if let (Some(metrics), Some(status)) = (&self.store, store) {
             metrics.set(status);
+            raise(&self.decisions.applied_elsewhere, status.learnt);
+        }
+        self.upstream.set();
+        if let Some(process) = &self.process {
+            process.set();
         }
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;

@@ -2,6 +2,7 @@
 
 mod audit_metrics;
 mod cache_metrics;
+mod client_metrics;
 mod config_metrics;
 mod decision_metrics;
 pub mod gateway_metrics;
@@ -11,7 +12,10 @@ pub mod logs;
 mod loss_metrics;
 mod maker;
 pub mod metrics;
+mod process_metrics;
 mod request_metrics;
 mod store_metrics;
+mod timings;
 pub mod traces;
+mod upstream_metrics;
 mod writer;

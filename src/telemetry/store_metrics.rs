@@ -1,10 +1,13 @@
 //! What is measured about the store that replicas share; there only where one is configured.
 
-use prometheus::{Counter, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use std::sync::Arc;
+
+use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use strum::VariantArray as _;
 
 use super::maker::{Maker, raise, whole};
-use crate::ports::{StoreState, StoreStatus};
+use super::timings::Timings;
+use crate::ports::{Calls, StoreMeasures, StoreState, StoreStatus};
 
 /// Read at the scrape.
 #[derive(Debug)]
@@ -15,12 +18,23 @@ pub(super) struct StoreMetrics {
     waiting: IntGauge,
     synchronisations: IntCounter,
     commands: IntCounterVec,
-    command_seconds: Counter,
+    asked: Arc<Calls>,
 }
 
 impl StoreMetrics {
     /// Registers them.
-    pub(super) fn new(make: &Maker) -> Result<Self, prometheus::Error> {
+    pub(super) fn new(make: &Maker, store: &StoreMeasures) -> Result<Self, prometheus::Error> {
+        let StoreMeasures { commands, propagation } = store;
+        make.read(Timings::one(
+            "tessera_store_command_seconds",
+            "From a command to Redis to its answer, or until it failed.",
+            Arc::clone(commands),
+        )?)?;
+        make.read(Timings::one(
+            "tessera_revocation_propagation_seconds",
+            "From a revocation on another replica to the moment when it holds here.",
+            Arc::clone(propagation),
+        )?)?;
         Ok(Self {
             connected: make.gauge(
                 "tessera_store_connected",
@@ -48,10 +62,7 @@ impl StoreMetrics {
                 "Commands to Redis, by result.",
                 &["result"],
             )?,
-            command_seconds: make.kept(Counter::new(
-                "tessera_store_command_seconds_total",
-                "Time that answered commands took, in all.",
-            )?)?,
+            asked: Arc::clone(commands),
         })
     }
 
@@ -64,9 +75,8 @@ impl StoreMetrics {
         self.proof_age.set(status.proof_age.map_or(f64::INFINITY, |age| age.as_secs_f64()));
         self.waiting.set(whole(status.waiting));
         raise(&self.synchronisations, status.synchronisations);
-        raise(&self.commands.with_label_values(&["answered"]), status.answered);
-        raise(&self.commands.with_label_values(&["failed"]), status.failed);
-        let more = status.took.as_secs_f64() - self.command_seconds.get();
-        self.command_seconds.inc_by(more.max(0.0));
+        let (answered, failed) = self.asked.ended();
+        raise(&self.commands.with_label_values(&["answered"]), answered);
+        raise(&self.commands.with_label_values(&["failed"]), failed);
     }
 }

@@ -125,7 +125,7 @@ fn the_trace_of_a_caller_goes_on_through_us_to_entra() {
     stop(&mut service);
     let spans = receiver.spans();
     let [.., known] = &spans[..] else { panic!("no spans") };
-    assert_says(known, &[("tessera.outcome", "active"), ("tessera.source", "cache")]);
+    assert_says(known, &[("tessera.outcome", "active"), ("tessera.source", "memory")]);
     for head in receiver.heads() {
         assert!(head.starts_with("POST /v1/traces HTTP/1.1"), "{head}");
         assert!(head.contains(&format!("authorization: {}", TYK.1)), "{head}");

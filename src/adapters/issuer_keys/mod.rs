@@ -67,7 +67,10 @@ struct Issuer {
 #[derive(Default)]
 struct Record {
     history: History,
-    attempts: u64,
+    /// How many attempts were good, and how many were not.
+    attempts: (u64, u64),
+    /// How often a key was asked for that the set did not have.
+    unknown_keys: u64,
     last_error: Option<String>,
 }
 
@@ -176,6 +179,10 @@ impl IssuerKeys for KeySets {
         };
         let found = self.issuers.load().get(issuer).map(Arc::clone);
         let found = found.ok_or_else(|| not_configured(issuer))?;
+        if reason == FetchReason::UnknownKid {
+            let mut record = found.record();
+            record.unknown_keys = record.unknown_keys.saturating_add(1);
+        }
         let answer = self.ask(&found, want).answer().await;
         answer.unwrap_or_else(|| Err(found.unavailable()))
     }
@@ -298,6 +305,7 @@ impl Issuer {
             trusted: record.history.is_trusted(&self.rules(), now),
             expected: self.origin == Origin::Start || set.is_some(),
             attempts: record.attempts,
+            unknown_keys: record.unknown_keys,
             failures: record.history.failures(),
             last_error: record.last_error.clone(),
         }
@@ -307,10 +315,10 @@ impl Issuer {
 impl Record {
     fn begin(&mut self, want: Want, now: UnixTime) {
         self.history.begin(want, now);
-        self.attempts = self.attempts.saturating_add(1);
     }
 
     fn succeed_for(&mut self, want: Want, asked: UnixTime, (fetched, now): (UnixTime, UnixTime)) {
+        self.attempts.0 = self.attempts.0.saturating_add(1);
         self.history.begin(want, asked);
         self.succeed(fetched, now);
     }
@@ -321,6 +329,7 @@ impl Record {
     }
 
     fn fail(&mut self, now: UnixTime, error: String) -> u32 {
+        self.attempts.1 = self.attempts.1.saturating_add(1);
         self.history.fail(now);
         self.last_error = Some(error);
         self.history.failures()

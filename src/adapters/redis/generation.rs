@@ -85,11 +85,11 @@ async fn begin(
     let failed = || Broken::Unavailable("a generation cannot be sealed".to_owned());
     let name = random_name().ok_or_else(failed)?;
     let log = store.names.log(&name);
-    let first = Entry { began: 1, after: String::new(), mark: None };
+    let first = Entry { began: 1, after: String::new(), mark: None, made: None };
     let mut last = sealed_entry(store, &name, 1, &first).ok_or_else(failed)?;
     let mut entries = vec![last.clone()];
     for (number, mark) in (2..).zip(known) {
-        let entry = Entry::behind(&last, 1, *mark);
+        let entry = Entry::behind(&last, 1, (*mark).into());
         last = sealed_entry(store, &name, number, &entry).ok_or_else(failed)?;
         entries.push(last.clone());
     }

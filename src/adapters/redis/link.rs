@@ -6,7 +6,7 @@
 //! another: a breaker that closes again by itself.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -19,7 +19,7 @@ use tracing::Instrument as _;
 use super::connect::Connection;
 use crate::adapters::spans;
 use crate::domain::rejection::safe;
-use crate::ports::{Dependency, Unavailable};
+use crate::ports::{Calls, Dependency, NEAR, Unavailable};
 
 /// How long one command may take.
 pub(super) const COMMAND: Duration = Duration::from_millis(250);
@@ -41,7 +41,7 @@ pub(super) struct Link {
     /// Whether there was ever a connection.
     met: watch::Sender<bool>,
     why: ArcSwap<String>,
-    counts: Counts,
+    commands: Arc<Calls>,
 }
 
 /// A connection, and how it has been doing.
@@ -49,17 +49,6 @@ struct Opened {
     connection: Connection,
     /// Commands without an answer, in a row.
     silent: AtomicU32,
-}
-
-/// What was counted since the start.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    /// Commands that were answered.
-    pub(super) answered: AtomicU64,
-    /// Commands that were not, or with an error.
-    pub(super) failed: AtomicU64,
-    /// How long those that were answered took, in microseconds.
-    pub(super) micros: AtomicU64,
 }
 
 impl std::fmt::Debug for Link {
@@ -77,7 +66,7 @@ impl Link {
             broken: Notify::new(),
             met: watch::Sender::new(false),
             why: ArcSwap::from_pointee("not connected yet".to_owned()),
-            counts: Counts::default(),
+            commands: Arc::new(Calls::new(NEAR)),
         }
     }
 
@@ -91,8 +80,9 @@ impl Link {
         self.why.load_full()
     }
 
-    pub(super) const fn counts(&self) -> &Counts {
-        &self.counts
+    /// The commands so far.
+    pub(super) const fn commands(&self) -> &Arc<Calls> {
+        &self.commands
     }
 
     /// From now on commands go over `connection`.
@@ -132,30 +122,30 @@ impl Link {
 
     async fn answer<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Unavailable> {
         let Some(opened) = self.open.load_full() else {
+            self.commands.failed(None);
             return Err(unavailable(&self.why()));
         };
         let Ok(_slot) = self.slots.try_acquire() else {
-            return Err(self.failed("too many commands wait for their answer"));
+            return Err(self.failed("too many commands wait for their answer", None));
         };
         let mut connection = opened.connection.clone();
         let begun = Instant::now();
         match timeout(COMMAND, command.query_async(&mut connection)).await {
             Ok(Ok(answer)) => {
                 opened.silent.store(0, Ordering::Relaxed);
-                let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-                self.counts.micros.fetch_add(micros, Ordering::Relaxed);
-                self.counts.answered.fetch_add(1, Ordering::Relaxed);
+                self.commands.good(begun.elapsed());
                 Ok(answer)
             }
             Ok(Err(error)) => {
-                let failed = self.failed(&told(&error));
+                let failed = self.failed(&told(&error), Some(begun.elapsed()));
                 if is_of_connection(&error) {
                     self.give_up(&opened);
                 }
                 Err(failed)
             }
             Err(_elapsed) => {
-                let failed = self.failed(&format!("no answer within {} ms", COMMAND.as_millis()));
+                let why = format!("no answer within {} ms", COMMAND.as_millis());
+                let failed = self.failed(&why, Some(begun.elapsed()));
                 if opened.silent.fetch_add(1, Ordering::Relaxed).saturating_add(1) >= FAILURES {
                     self.give_up(&opened);
                 }
@@ -164,8 +154,8 @@ impl Link {
         }
     }
 
-    fn failed(&self, why: &str) -> Unavailable {
-        self.counts.failed.fetch_add(1, Ordering::Relaxed);
+    fn failed(&self, why: &str, took: Option<Duration>) -> Unavailable {
+        self.commands.failed(took);
         self.why.store(Arc::new(why.to_owned()));
         unavailable(why)
     }

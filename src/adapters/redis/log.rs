@@ -12,9 +12,8 @@ use redis::streams::{StreamInfoStreamReply, StreamRangeReply};
 
 use super::connect::Connection;
 use super::link::{told, unavailable};
-use super::position::{Entry, Position, sealed_entry};
+use super::position::{Dated, Entry, Position, sealed_entry};
 use super::store::Store;
-use crate::domain::revocation::Mark;
 use crate::domain::validate::HORIZON;
 use crate::ports::Unavailable;
 use crate::protocol::time::Seconds;
@@ -120,7 +119,7 @@ impl Position {
         &mut self,
         store: &Store,
         connection: &mut Connection,
-    ) -> Result<Vec<Option<Mark>>, Broken> {
+    ) -> Result<Vec<Option<Dated>>, Broken> {
         let mut marks = Vec::new();
         loop {
             let mut command = cmd("XRANGE");
@@ -181,7 +180,7 @@ impl Position {
 pub(super) async fn append(
     store: &Store,
     log: &Extent,
-    marks: &[Mark],
+    marks: &[Dated],
 ) -> Result<Appended, Unavailable> {
     let (names, mut command) = (&store.names, cmd("EVAL"));
     command.arg(APPEND).arg(2).arg(names.generation()).arg(names.log(&log.generation));

@@ -23,12 +23,30 @@ pub(super) struct Entry {
     pub(super) after: String,
     /// What was revoked; nothing in the first entry of all.
     pub(super) mark: Option<Mark>,
+    /// When that was revoked, in milliseconds since 1970, if that is known. Versions that do not
+    /// know of this neither write it nor mind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) made: Option<u64>,
 }
 
 impl Entry {
     /// The entry that stands behind `before`.
-    pub(super) fn behind(before: &[u8], began: u64, mark: Mark) -> Self {
-        Self { began, after: digest(before), mark: Some(mark) }
+    pub(super) fn behind(before: &[u8], began: u64, Dated { mark, made }: Dated) -> Self {
+        Self { began, after: digest(before), mark: Some(mark), made }
+    }
+}
+
+/// A mark, and when it was made by the clock of the replica that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Dated {
+    pub(super) mark: Mark,
+    /// In milliseconds since 1970; unknown of what is written down again.
+    pub(super) made: Option<u64>,
+}
+
+impl From<Mark> for Dated {
+    fn from(mark: Mark) -> Self {
+        Self { mark, made: None }
     }
 }
 
@@ -69,7 +87,7 @@ impl Position {
         &mut self,
         store: &Store,
         entry: &StreamId,
-    ) -> Result<Option<Mark>, Broken> {
+    ) -> Result<Option<Dated>, Broken> {
         let expected = self.last.saturating_add(1);
         let found = number(entry).ok_or(Broken::Damaged(expected))?;
         // What is no longer of use was trimmed from the beginning.
@@ -82,14 +100,15 @@ impl Position {
         let (text, by) = opened.ok_or(Broken::Damaged(found))?;
         self.outdated |= by == SealedBy::Previous;
         let entry = serde_json::from_slice(&text);
-        let Entry { began, after, mark } = entry.map_err(|_unreadable| Broken::Damaged(found))?;
+        let entry = entry.map_err(|_unreadable| Broken::Damaged(found))?;
+        let Entry { began, after, mark, made } = entry;
         if self.last == 0 {
             self.first = found;
         } else if after != digest(&self.entry) {
             return Err(Broken::Damaged(found));
         }
         (self.last, self.entry, self.began) = (found, sealed, began);
-        Ok(mark)
+        Ok(mark.map(|mark| Dated { mark, made }))
     }
 
     /// That the first entry was read that was there when the last was written: whoever removes one
@@ -148,9 +167,10 @@ mod tests {
         Store::new(&redis, Arc::new(SystemClock::new())).unwrap()
     }
 
-    fn mark(number: u64) -> Mark {
+    fn mark(number: u64) -> Dated {
         let key = MarkKey::token(TokenId::of("issuer", &number.to_string()));
-        Mark { key, up_to: UnixTime::MAX, forget_at: UnixTime::MAX }
+        let mark = Mark { key, up_to: UnixTime::MAX, forget_at: UnixTime::MAX };
+        Dated { mark, made: Some(number) }
     }
 
     fn stored(number: u64, sealed: Vec<u8>) -> StreamId {
@@ -171,7 +191,7 @@ mod tests {
     }
 
     /// What is read of `entries`, if all of it is believed.
-    fn read(store: &Store, entries: &[StreamId]) -> Result<Vec<Option<Mark>>, Broken> {
+    fn read(store: &Store, entries: &[StreamId]) -> Result<Vec<Option<Dated>>, Broken> {
         let mut position = Position::start(GENERATION.to_owned(), Vec::new(), SealedBy::Current);
         let marks: Result<Vec<_>, _> =
             entries.iter().map(|entry| position.advance(store, entry)).collect();
@@ -287,5 +307,24 @@ mod tests {
         assert!(read(&store, &whole).is_ok(), "trimmed before the last was written");
         assert!(matches!(read(&store, &whole[1..]), Err(Broken::Damaged(3))));
         assert!(matches!(read(&store, &[]), Err(Broken::Damaged(0))), "an empty one");
+    }
+
+    #[test]
+    fn versions_that_know_no_date_and_those_that_do_read_each_other() {
+        /// As it was before.
+        #[derive(Serialize, Deserialize)]
+        struct Undated {
+            began: u64,
+            after: String,
+            mark: Option<Mark>,
+        }
+        let Dated { mark, .. } = mark(1);
+        let old = Undated { began: 1, after: String::new(), mark: Some(mark) };
+        let new: Entry = serde_json::from_slice(&serde_json::to_vec(&old).unwrap()).unwrap();
+        assert_eq!((new.mark, new.made), (Some(mark), None));
+        assert_eq!(serde_json::to_vec(&new).unwrap(), serde_json::to_vec(&old).unwrap());
+        let dated = Entry { made: Some(1_795_435_200_000), ..new };
+        let old: Undated = serde_json::from_slice(&serde_json::to_vec(&dated).unwrap()).unwrap();
+        assert_eq!(old.mark, Some(mark));
     }
 }

@@ -1,6 +1,7 @@
 //! What was revoked, on every replica: known in memory, kept in a log that all follow.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,14 +10,15 @@ use tokio::time::Instant;
 
 use super::link::unavailable;
 use super::log::{APPENDED_AT_ONCE, Appended, Extent, append};
-use super::position::Position;
+use super::position::{Dated, Position};
 use super::store::Store;
+use crate::adapters::clock::milliseconds;
 use crate::adapters::revocations::MemoryRevocations;
 use crate::config::WhenUnreachable;
 use crate::domain::lineage::{Exposure, MarkKey};
 use crate::domain::revocation::Mark;
 use crate::domain::validate::CLOCK_SKEW;
-use crate::ports::{Clock, Reach, Revocations, Unavailable};
+use crate::ports::{Clock, Reach, Revocations, SPREAD, Timing, Unavailable};
 use crate::protocol::time::UnixTime;
 
 /// How often it is tried again to append where another replica was faster.
@@ -30,9 +32,13 @@ pub struct SharedRevocations {
     store: Arc<Store>,
     known: MemoryRevocations,
     clock: Arc<dyn Clock>,
-    pending: Mutex<HashMap<MarkKey, Mark>>,
+    pending: Mutex<HashMap<MarkKey, Dated>>,
     /// Held while something is appended.
     log: tokio::sync::Mutex<Option<Written>>,
+    /// From a revocation elsewhere to the moment when it holds here.
+    propagation: Arc<Timing>,
+    /// How many came from elsewhere while we were in step.
+    learnt: AtomicU64,
 }
 
 /// What a writer must know of the log.
@@ -44,7 +50,7 @@ struct Written {
     /// The entries that were read and may still be of use: numbers, and until when.
     living: VecDeque<(u64, UnixTime)>,
     /// What was appended here and not read back yet: a fail-over may have lost it.
-    unread: BTreeMap<u64, Mark>,
+    unread: BTreeMap<u64, Dated>,
     unread_since: Option<Instant>,
 }
 
@@ -57,7 +63,19 @@ impl SharedRevocations {
             clock,
             pending: Mutex::default(),
             log: tokio::sync::Mutex::default(),
+            propagation: Arc::new(Timing::new(SPREAD)),
+            learnt: AtomicU64::new(0),
         }
+    }
+
+    /// How long revocations of other replicas took until they held here.
+    pub(super) const fn propagation(&self) -> &Arc<Timing> {
+        &self.propagation
+    }
+
+    /// How many of them there were, without those that were there before this replica.
+    pub(super) fn learnt(&self) -> u64 {
+        self.learnt.load(Ordering::Relaxed)
     }
 
     /// How many marks have not reached the others.
@@ -73,11 +91,15 @@ impl SharedRevocations {
     /// Takes in what the last `entries` of the log say, up to `position`.
     pub(super) async fn read(
         &self,
-        entries: &[Option<Mark>],
+        entries: &[Option<Dated>],
         position: &Position,
     ) -> Result<(), Unavailable> {
-        let marks: Vec<_> = entries.iter().flatten().copied().collect();
+        let marks: Vec<_> = entries.iter().flatten().map(|said| said.mark).collect();
+        // What is revoked here is known before it is in the log.
+        let elsewhere = |said: &&Dated| !self.known.says(&said.mark);
+        let elsewhere: Vec<_> = entries.iter().flatten().filter(elsewhere).copied().collect();
         let absorbed = self.known.absorb(&marks);
+        self.measure(&elsewhere);
         let mut log = self.log.lock().await;
         let known = log.take().filter(|log| log.extent.generation == position.generation);
         let mut known = known.unwrap_or_else(|| Written::new(position));
@@ -85,6 +107,19 @@ impl SharedRevocations {
         *log = Some(known);
         drop(log);
         absorbed.map(drop)
+    }
+
+    /// Counts what came from elsewhere and holds here from now on. Whoever joins learns much that is
+    /// old, and was never late with it.
+    fn measure(&self, elsewhere: &[Dated]) {
+        if elsewhere.is_empty() || !self.store.is_synchronised() {
+            return;
+        }
+        let (now, count) = (milliseconds(), u64::try_from(elsewhere.len()).unwrap_or(u64::MAX));
+        self.learnt.fetch_add(count, Ordering::Relaxed);
+        for made in elsewhere.iter().filter_map(|said| said.made) {
+            self.propagation.took(Duration::from_millis(now.saturating_sub(made)));
+        }
     }
 
     /// Forgets where the log ended: it is to be read again.
@@ -112,11 +147,16 @@ impl SharedRevocations {
     }
 
     /// Queues `marks`, each key once.
-    pub(super) fn queue(&self, marks: impl IntoIterator<Item = Mark>) {
+    pub(super) fn queue(&self, marks: impl IntoIterator<Item = Dated>) {
         let mut pending = self.pending();
-        for mark in marks {
-            let both = pending.get(&mark.key).map_or(mark, |other| other.and(mark));
-            pending.insert(mark.key, both);
+        for said in marks {
+            let key = said.mark.key;
+            // Made when the first of them was: nobody was told of that either.
+            let both = pending.get(&key).map_or(said, |other| Dated {
+                mark: other.mark.and(said.mark),
+                made: other.made.or(said.made),
+            });
+            pending.insert(key, both);
         }
     }
 
@@ -135,16 +175,16 @@ impl SharedRevocations {
         }
     }
 
-    fn take_some(&self) -> Vec<Mark> {
+    fn take_some(&self) -> Vec<Dated> {
         let mut pending = self.pending();
         let some: Vec<_> = pending.values().take(APPENDED_AT_ONCE).copied().collect();
-        for mark in &some {
-            pending.remove(&mark.key);
+        for said in &some {
+            pending.remove(&said.mark.key);
         }
         some
     }
 
-    async fn write(&self, log: &mut Option<Written>, marks: &[Mark]) -> Result<(), Unavailable> {
+    async fn write(&self, log: &mut Option<Written>, marks: &[Dated]) -> Result<(), Unavailable> {
         let log = log.as_mut().ok_or_else(|| unavailable("the log has not been read yet"))?;
         for _ in 0..ATTEMPTS {
             log.forget_before(self.clock.now());
@@ -170,7 +210,7 @@ impl SharedRevocations {
     }
 
     /// Every change is a whole one, so a poisoned lock is still good.
-    fn pending(&self) -> MutexGuard<'_, HashMap<MarkKey, Mark>> {
+    fn pending(&self) -> MutexGuard<'_, HashMap<MarkKey, Dated>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -178,7 +218,7 @@ impl SharedRevocations {
 /// Marks on their way. They wait again unless they arrived, even if whoever wrote them went away.
 struct Taken<'a> {
     from: &'a SharedRevocations,
-    marks: Vec<Mark>,
+    marks: Vec<Dated>,
 }
 
 impl Drop for Taken<'_> {
@@ -197,13 +237,14 @@ impl Written {
     }
 
     /// Notes the last `entries`, up to `position`. Gives what was appended here and is not there.
-    fn note(&mut self, entries: &[Option<Mark>], position: &Position) -> Vec<Mark> {
+    fn note(&mut self, entries: &[Option<Dated>], position: &Position) -> Vec<Dated> {
         let before = position.last.saturating_sub(u64::try_from(entries.len()).unwrap_or(0));
         let mut lost = Vec::new();
         for (number, entry) in (before.saturating_add(1)..).zip(entries) {
-            self.living.extend(entry.map(|mark| (number, mark.forget_at)));
+            self.living.extend(entry.map(|said| (number, said.mark.forget_at)));
             let ours = self.unread.remove(&number);
-            lost.extend(ours.filter(|ours| entry.as_ref() != Some(ours)));
+            let there = entry.map(|said| said.mark);
+            lost.extend(ours.filter(|ours| there != Some(ours.mark)));
         }
         if self.unread.is_empty() {
             self.unread_since = None;
@@ -216,7 +257,7 @@ impl Written {
         lost
     }
 
-    fn appended(&mut self, marks: &[Mark], tail: Vec<u8>) {
+    fn appended(&mut self, marks: &[Dated], tail: Vec<u8>) {
         for (number, mark) in (self.extent.last.saturating_add(1)..).zip(marks) {
             self.unread.insert(number, *mark);
             self.extent.last = number;
@@ -259,7 +300,7 @@ impl Revocations for SharedRevocations {
     /// Holds here at once, whatever becomes of the rest.
     async fn revoke(&self, mark: Mark) -> Result<Reach, Unavailable> {
         self.known.absorb(&[mark])?;
-        self.queue([mark]);
+        self.queue([Dated { mark, made: Some(milliseconds()) }]);
         let Err(unavailable) = self.flush().await else { return Ok(Reach::Everywhere) };
         // Tried again as soon as Redis answers.
         match self.store.policy {

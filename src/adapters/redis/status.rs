@@ -1,12 +1,10 @@
 //! How the store is doing, for operators.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::revocations::SharedRevocations;
 use super::store::Store;
-use crate::ports::{SharedStore, StoreState, StoreStatus};
+use crate::ports::{SharedStore, StoreMeasures, StoreState, StoreStatus};
 
 /// Tells how Redis and the other replicas look from here.
 #[derive(Debug)]
@@ -19,7 +17,7 @@ pub struct SharedStatus {
 
 impl SharedStore for SharedStatus {
     fn status(&self) -> StoreStatus {
-        let (store, counts) = (&self.store, self.store.link.counts());
+        let store = &self.store;
         let state = match (store.is_synchronised(), store.is_current()) {
             (false, _) => StoreState::Joining,
             (true, true) => StoreState::Current,
@@ -34,10 +32,15 @@ impl SharedStore for SharedStatus {
             proof_age: store.proof_age(),
             waiting: self.revocations.waiting(),
             synchronisations: store.synchronisations(),
-            answered: counts.answered.load(Ordering::Relaxed),
-            failed: counts.failed.load(Ordering::Relaxed),
-            took: Duration::from_micros(counts.micros.load(Ordering::Relaxed)),
+            learnt: self.revocations.learnt(),
             last_error: (!connected).then(|| store.link.why().to_string()),
+        }
+    }
+
+    fn measures(&self) -> StoreMeasures {
+        StoreMeasures {
+            commands: Arc::clone(self.store.link.commands()),
+            propagation: Arc::clone(self.revocations.propagation()),
         }
     }
 }

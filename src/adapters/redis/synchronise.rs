@@ -15,9 +15,8 @@ use super::listeners::Listeners;
 use super::log::Broken;
 use super::names::lease;
 use super::news::Heard;
-use super::position::Position;
+use super::position::{Dated, Position};
 use super::store::Store;
-use crate::domain::revocation::Mark;
 
 /// How long one replica may take to write for all what a log has lost.
 const WRITING: Duration = Duration::from_secs(5);
@@ -73,7 +72,7 @@ impl Keeper {
         &self,
         connection: &mut Connection,
         survivor: bool,
-    ) -> Result<(Position, Vec<Option<Mark>>), Broken> {
+    ) -> Result<(Position, Vec<Option<Dated>>), Broken> {
         let (store, known) = (&*self.store, self.revocations.living());
         let known = survivor.then_some(known.as_slice());
         let mut log = generation::present(store, connection, known).await?;
@@ -92,10 +91,10 @@ impl Keeper {
 
     /// Writes down what we know and the log, which says `entries`, does not. One replica does so at a
     /// time: mostly all know the same, and what the first has written the others need not.
-    async fn complete(&self, feed: &mut Feed, entries: &[Option<Mark>]) -> Result<(), Broken> {
+    async fn complete(&self, feed: &mut Feed, entries: &[Option<Dated>]) -> Result<(), Broken> {
         let said = self.revocations.nothing();
-        let note = |entries: &[Option<Mark>]| {
-            let marks: Vec<_> = entries.iter().flatten().copied().collect();
+        let note = |entries: &[Option<Dated>]| {
+            let marks: Vec<_> = entries.iter().flatten().map(|said| said.mark).collect();
             said.absorb(&marks).map_err(|full| missing(&full))
         };
         note(entries)?;
@@ -110,7 +109,7 @@ impl Keeper {
                     let count = lost.len();
                     tracing::warn!(count, "revocations are written to the log again");
                 }
-                self.revocations.queue(lost);
+                self.revocations.queue(lost.into_iter().map(Dated::from));
                 let written = self.revocations.flush().await;
                 self.store.release(&right).await;
                 return written.map_err(|outage| missing(&outage));
@@ -122,7 +121,7 @@ impl Keeper {
     }
 
     /// Takes in what the log says by now, and gives it.
-    async fn read_on(&self, feed: &mut Feed) -> Result<Vec<Option<Mark>>, Broken> {
+    async fn read_on(&self, feed: &mut Feed) -> Result<Vec<Option<Dated>>, Broken> {
         let entries = feed.log.read_on(&self.store, &mut feed.connection).await?;
         self.revocations.read(&entries, &feed.log).await.map_err(|full| missing(&full))?;
         Ok(entries)

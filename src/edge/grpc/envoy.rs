@@ -44,7 +44,7 @@ pub(super) async fn check(doors: &Doors, check: &CheckRequest) -> CheckResponse 
     let decided = decide(&doors.gate, (&snapshot, &entrance), asked).await;
     told::decided(
         &doors.metrics,
-        (Gateway::Envoy, &entrance.api),
+        (Gateway::Envoy, &entrance, None),
         &decided,
         &snapshot,
         started.elapsed(),

@@ -44,7 +44,7 @@ pub(super) async fn dispatch(doors: &Doors, object: Object) -> Object {
     let decided = decide(&doors.gate, (&snapshot, &entrance), question).await;
     told::decided(
         &doors.metrics,
-        (Gateway::Tyk, &entrance.api),
+        (Gateway::Tyk, &entrance, swap.as_ref()),
         &decided,
         &snapshot,
         started.elapsed(),

@@ -240,10 +240,7 @@ impl Rig {
 
     /// How many tokens tessera issued so far.
     pub(super) fn issued(&self) -> u64 {
-        let metrics = self.world.metrics();
-        let name = "tessera_exchanges_total{result=\"issued\"} ";
-        let value = metrics.lines().find_map(|line| line.strip_prefix(name));
-        value.map_or(0, |value| value.parse().unwrap())
+        self.world.counted("tessera_exchanges_total", &["result=\"issued\""])
     }
 }
 

@@ -16,7 +16,7 @@ fn swapped(reply: &Value) -> String {
 }
 
 fn issued(world: &World) -> u64 {
-    world.metric("tessera_exchanges_total{result=\"issued\"}")
+    world.counted("tessera_exchanges_total", &["result=\"issued\""])
 }
 
 #[test]

@@ -14,7 +14,9 @@ use tessera::protocol::time::Seconds;
 use super::{Replica, Replicas, SEAL, asserted, assertion, now, store};
 use crate::cli::{run_with, text};
 use crate::support::redis::{RedisServer, wait_until};
-use crate::support::{ORDERS_API, Request, TASKS_API, TYK, World, assertion_key, with_store};
+use crate::support::{
+    ORDERS_API, Request, TASKS_API, TYK, World, assertion_key, summed, with_store,
+};
 
 /// The promise for a revocation that nothing is in the way of.
 const BOUND: Duration = Duration::from_secs(5);
@@ -217,14 +219,13 @@ fn prepared_answers_are_shared_where_that_is_asked_for_and_end_all_the_same() {
     let [one, two, three] = &replicas.all[..] else { panic!() };
     let alice = replicas.alice();
     let decided = |replica: &Replica| {
-        let line = r#"tessera_introspections_total{result="active",source="decided"} "#;
-        let metrics = replica.metrics();
-        metrics.lines().find_map(|text| text.strip_prefix(line)).unwrap_or("0").to_owned()
+        let labels = [r#"result="active""#, r#"source="decided""#];
+        summed(&replica.metrics(), "tessera_introspections_total", &labels)
     };
     let first = one.introspect(&alice);
     wait_until("the answer", || redis.command(&["KEYS", "{tessera}:answer:*"]).array().len() == 1);
     assert_eq!(two.introspect(&alice).text(), first.text());
-    assert_eq!((decided(one), decided(two)), ("1".to_owned(), "0".to_owned()));
+    assert_eq!((decided(one), decided(two)), (1, 0));
     one.order("token", &alice);
     all_end(&replicas, &[&alice]);
     assert_eq!(three.verdict(&alice), "inactive", "though it is still kept");

@@ -199,6 +199,11 @@ impl World {
         value.unwrap_or_else(|| panic!("no `{name}` in {text}")).parse().unwrap()
     }
 
+    /// The sum of all series of one counter that have these labels, as in `client="tyk"`.
+    pub(crate) fn counted(&self, name: &str, labels: &[&str]) -> u64 {
+        summed(&self.metrics(), name, labels)
+    }
+
     /// Asserts that `token` is active, and gives the identity context.
     #[track_caller]
     pub(crate) fn assert_active(&self, token: &str) -> Value {
@@ -229,6 +234,13 @@ impl World {
     pub(crate) fn metrics(&self) -> String {
         Request::get("/metrics").send(self.admin).text()
     }
+}
+
+/// The sum of all series of one counter in `text` that have these labels.
+pub(crate) fn summed(text: &str, name: &str, labels: &[&str]) -> u64 {
+    let series = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+    let wanted = series.filter(|rest| labels.iter().all(|label| rest.contains(label)));
+    wanted.map(|rest| rest.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
 }
 
 /// Makes real requests until what the service does by itself, in the background, has happened.

@@ -1,5 +1,7 @@
 //! What the services need from outside, as traits; `adapters` provides it.
 
+mod measures;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ use crate::domain::revocation::Mark;
 use crate::protocol::ids::{ClientId, Fingerprint};
 use crate::protocol::jwk::KeySet;
 use crate::protocol::time::{Seconds, UnixTime};
+
+pub use measures::{CacheStatus, Calls, FAR, NEAR, SPREAD, StoreMeasures, Tally, Timing, Upstream};
 
 /// Something we depend on did not answer, so the truth is not known: 503, never a guess (INT-28).
 #[derive(Clone, Debug, thiserror::Error)]
@@ -93,8 +97,10 @@ pub struct IssuerStatus {
     /// Whether a replica without its keys leaves requests to others. Not so for an issuer that came
     /// while the service ran and has had no keys yet: see [`ready`].
     pub expected: bool,
-    /// Attempts since start, good and bad.
-    pub attempts: u64,
+    /// Attempts since the start that were good, and those that were not.
+    pub attempts: (u64, u64),
+    /// How often a token named a key that the set did not have.
+    pub unknown_keys: u64,
     /// Failed attempts since the last good one.
     pub failures: u32,
     /// Why the last attempt failed; `None` when it was good.
@@ -242,12 +248,8 @@ pub struct StoreStatus {
     pub waiting: usize,
     /// How often everything was read.
     pub synchronisations: u64,
-    /// Commands that were answered.
-    pub answered: u64,
-    /// Commands that were not.
-    pub failed: u64,
-    /// How long the answered ones took, in all.
-    pub took: Duration,
+    /// Revocations of other replicas that were learnt while this one was in step with them.
+    pub learnt: u64,
     /// Why there is no connection.
     pub last_error: Option<String>,
 }
@@ -256,6 +258,9 @@ pub struct StoreStatus {
 pub trait SharedStore: Send + Sync + std::fmt::Debug {
     /// How it is doing. Never waits.
     fn status(&self) -> StoreStatus;
+
+    /// What it counts, from now on.
+    fn measures(&self) -> StoreMeasures;
 }
 
 /// Prepared answers, as replicas share them.
