@@ -34,12 +34,20 @@ impl Seen {
 
 /// Reads as the process does, and remembers which files it has read, and what they held.
 #[derive(Debug, Default)]
-pub struct Recording(RefCell<Looks>);
+pub struct Recording {
+    looks: RefCell<Looks>,
+    again: bool,
+}
 
 impl Recording {
+    /// For a service that runs: it must not wait for what a stream would give.
+    pub fn again() -> Self {
+        Self { again: true, ..Self::default() }
+    }
+
     /// What was read.
     pub fn into_looks(self) -> Looks {
-        self.0.into_inner()
+        self.looks.into_inner()
     }
 }
 
@@ -49,9 +57,15 @@ impl Environment for Recording {
     }
 
     fn file(&self, path: &Path) -> Result<String, String> {
-        let (seen, text) =
-            if is_stream(path) { (Seen::Stream, SystemEnvironment.file(path)) } else { read(path) };
-        let mut looks = self.0.borrow_mut();
+        let (seen, text) = if !is_stream(path) {
+            read(path)
+        } else if self.again {
+            let why = "it is no plain file, and cannot be read while the service runs";
+            (Seen::Stream, Err(why.to_owned()))
+        } else {
+            (Seen::Stream, SystemEnvironment.file(path))
+        };
+        let mut looks = self.looks.borrow_mut();
         let known = looks.entry(path.to_owned()).or_insert(seen);
         if *known != seen {
             *known = Seen::Both;
@@ -77,4 +91,25 @@ fn read(path: &Path) -> (Seen, Result<String, String>) {
         return (seen, Err(format!("it is larger than {MAX_FILE_BYTES} bytes")));
     }
     (seen, String::from_utf8(bytes).map_err(|_not_text| "it is not UTF-8".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_remembered_and_a_stream_is_read_at_the_start_alone() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let (first, again) = (Recording::default(), Recording::again());
+        let null = Path::new("/dev/null");
+        assert_eq!(first.file(null), Ok(String::new()));
+        assert!(again.file(null).unwrap_err().contains("no plain file"));
+        assert!(again.file(&file).is_ok());
+        assert!(again.file(Path::new("/nowhere/at/all")).is_err());
+        let looks = again.into_looks();
+        assert_eq!(looks[null], Seen::Stream);
+        assert_eq!(looks[&file], Seen::now(&file));
+        assert_eq!(looks[Path::new("/nowhere/at/all")], Seen::Nothing);
+        assert_eq!(first.into_looks()[null], Seen::now(null));
+    }
 }

@@ -39,7 +39,7 @@ pub(super) struct Reading {
 impl Watched {
     /// The valid configuration at `path`, to be watched; or everything that is wrong with it.
     pub fn load(path: &Path) -> Result<(Config, Self), Report> {
-        let Reading { outcome, files, looks, .. } = read(path, &[]);
+        let Reading { outcome, files, looks, .. } = read(path, &[], Recording::default());
         let watched = Self { path: path.to_owned(), running: files, known: looks, pending: None };
         outcome.map(|config| (config, watched))
     }
@@ -71,7 +71,7 @@ impl Watched {
     /// Reads everything.
     pub(super) async fn read(&self) -> Result<Reading, JoinError> {
         let (path, running) = (self.path.clone(), self.running.clone());
-        spawn_blocking(move || read(&path, &running)).await
+        spawn_blocking(move || read(&path, &running, Recording::again())).await
     }
 
     /// Remembers that `reading` was acted on. What is in force because of it is watched alone; after
@@ -88,8 +88,7 @@ impl Watched {
 }
 
 /// Reads the configuration at `path`, and looks at the `others` too.
-fn read(path: &Path, others: &[PathBuf]) -> Reading {
-    let environment = Recording::default();
+fn read(path: &Path, others: &[PathBuf], environment: Recording) -> Reading {
     let outcome = config::read_file(path, &environment).and_then(|text| {
         let origin = path.display().to_string();
         config::load(&text, &origin, &environment, PlainSecrets::Refused)
