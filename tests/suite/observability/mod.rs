@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::gateways::root;
 
 /// What is watched and shown, and not exported yet.
-const PENDING: &[&str] = &["tessera_audit_", "tessera_certificate_", "tessera_config_"];
+const PENDING: &[&str] = &["tessera_certificate_"];
 
 fn is_pending(text: &str) -> bool {
     PENDING.iter().any(|name| text.contains(name))
