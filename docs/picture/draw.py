@@ -204,9 +204,12 @@ def draw_lines(page, panel, prometheus):
     time_axis(axes, prometheus)
     if series:
         columns = max(1, min(len(series), panel["gridPos"]["w"] // 2))
-        names = axes.legend(loc="upper left", bbox_to_anchor=(-0.06, -0.09), ncol=columns, fontsize=6.5, frameon=False, handlelength=1,
-                            columnspacing=1, labelcolor=INK)
-        names.set_in_layout(False)
+        # Two lines of names have room, and what was nothing all the time needs none.
+        lines, names = axes.get_legend_handles_labels()
+        told = [(line, one[0]) for line, one in zip(lines, series) if len(series) < 7 or any(one[2])][: 2 * columns]
+        lines, names = [line for line, _ in told], [name for _, name in told]
+        axes.legend(lines, names, loc="upper left", bbox_to_anchor=(-0.06, -0.09), ncol=columns, fontsize=6.5, frameon=False,
+                    handlelength=1, columnspacing=1, labelcolor=INK)
     else:
         axes.text(0.5, 0.5, "nothing, which is good" if "> 0" in panel["targets"][0]["expr"] else "no data", color=FAINT, ha="center",
                   va="center", transform=axes.transAxes)
