@@ -76,9 +76,6 @@ class Scene:
                    "graph": "graph-reader-dev-secret-d47a1e90b3c65f28"}
         for name, text in secrets.items():
             (folder / name).write_text(text)
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
-                        "60", "-subj", "/CN=tessera", "-keyout", folder / "key.pem", "-out", folder / "crt.pem"], check=True,
-                       capture_output=True)
 
     def start(self, name, *command):
         log = open(self.folder / f"{name}.log", "ab")
@@ -91,8 +88,7 @@ class Scene:
         self.start("redis", "redis-server", "--port", REDIS, "--bind", "127.0.0.1", "--save", "", "--dir", self.folder)
 
     def write(self, index, more):
-        tls = ", tls: {{ envoy: {{ certificate: \"${{file:{0}/crt.pem}}\", key: \"${{file:{0}/key.pem}}\" }} }}".format(self.folder)
-        listen = f', envoy: "127.0.0.1:{18100 + index}"{tls}'
+        listen = f', envoy: "127.0.0.1:{18100 + index}"'
         text = configuration(self.folder, index, more + f"\naudit: {{ to: file, file: {self.folder}/audit-{index}.jsonl }}", listen)
         (self.folder / f"tessera-{index}.yaml").write_text(text)
 
