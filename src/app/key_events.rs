@@ -20,23 +20,25 @@ impl KeyEvents {
         Self { audit, seen: HashMap::new() }
     }
 
-    /// Records in what `now` differs from what was seen last. What cannot be recorded is new again
-    /// at the next look.
+    /// Records in what `now` differs from what was seen last; at first, what there is. What cannot be
+    /// recorded is new again at the next look.
     pub(super) async fn record(&mut self, now: &[KeyStatus]) {
         for KeyStatus { entry, .. } in now {
             if self.seen.get(&entry.kid) != Some(&entry.state) {
                 let what = format!("{} {} {}", entry.algorithm.as_str(), entry.kid, entry.state);
-                if self.changed(&what).await {
-                    self.seen.insert(Arc::clone(&entry.kid), entry.state);
+                if !self.changed(&what).await {
+                    return;
                 }
+                self.seen.insert(Arc::clone(&entry.kid), entry.state);
             }
         }
         let is_there = |kid: &str| now.iter().any(|status| &*status.entry.kid == kid);
         let gone: Vec<_> = self.seen.keys().filter(|kid| !is_there(kid)).cloned().collect();
         for kid in gone {
-            if self.changed(&format!("{kid} gone")).await {
-                self.seen.remove(&kid);
+            if !self.changed(&format!("{kid} gone")).await {
+                return;
             }
+            self.seen.remove(&kid);
         }
     }
 

@@ -1,7 +1,7 @@
 //! `tessera audit`: looks whether a trail is whole, and writes it in a form that others read.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -15,8 +15,8 @@ use crate::domain::audit::ocsf;
 use crate::domain::audit::verify::{Seen, Verifier};
 use crate::domain::rejection::safe;
 
-/// Longest line that is read, in bytes: what is longer is no record.
-const LONGEST_LINE: usize = 1024 * 1024;
+/// Longest line that is read, in bytes: what is longer is no record, and read as several.
+const LONGEST_LINE: u64 = 1024 * 1024;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -29,7 +29,7 @@ enum Order {
     /// Look whether records were removed, altered, moved or put in
     ///
     /// Give all files of a trail, oldest first; lines of several replicas may stand among each other.
-    /// What was cut off at the end shows only where the service had stopped in order, or by `--head`.
+    /// What is missing at either end leaves no gap: `--from-start` and `--head` look for that.
     Verify {
         /// The file with the key of the trail (`audit.key`), if it has one
         #[arg(long, value_name = "FILE")]
@@ -37,6 +37,9 @@ enum Order {
         /// A hash that must be there, as the service's log told it; may be given several times
         #[arg(long, value_name = "HASH")]
         head: Vec<String>,
+        /// Every chain must be there from its first record on
+        #[arg(long)]
+        from_start: bool,
         /// The files; `-` is standard input
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
@@ -51,12 +54,18 @@ enum Order {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     match &arguments.order {
-        Order::Verify { key_file, head, files } => verify(key_file.as_deref(), head, files),
+        Order::Verify { key_file, head, from_start, files } => {
+            verify(key_file.as_deref(), (head, *from_start), files)
+        }
         Order::Ocsf { files } => convert(files),
     }
 }
 
-fn verify(key_file: Option<&Path>, heads: &[String], files: &[PathBuf]) -> Result<Answer, Failure> {
+fn verify(
+    key_file: Option<&Path>,
+    (heads, from_start): (&[String], bool),
+    files: &[PathBuf],
+) -> Result<Answer, Failure> {
     let mut verifier = Verifier::new(key_file.map_or(Ok(Hasher::Plain), keyed)?);
     let mut missing: Vec<&str> = heads.iter().map(String::as_str).collect();
     let mut faults = 0_usize;
@@ -75,6 +84,9 @@ fn verify(key_file: Option<&Path>, heads: &[String], files: &[PathBuf]) -> Resul
     }
     for (name, seen) in verifier.chains() {
         say(summary(name, seen));
+        if from_start && seen.first > 0 {
+            faults = faults.saturating_add(1);
+        }
     }
     if verifier.chains().is_empty() {
         faults = faults.saturating_add(1);
@@ -85,7 +97,7 @@ fn verify(key_file: Option<&Path>, heads: &[String], files: &[PathBuf]) -> Resul
 }
 
 fn summary(name: &str, seen: &Seen) -> String {
-    let Seen { first, last, head, closed, killed, repeated } = seen;
+    let Seen { first, last, head, closed, killed, repeated, .. } = seen;
     let name = safe(name);
     [
         Some(format!("chain {name}: records {first} to {last}, the last hash {head}")),
@@ -137,11 +149,10 @@ fn lines_of(path: &Path, mut line: impl FnMut(usize, &[u8])) -> Result<(), Failu
     };
     for number in 1.. {
         let mut text = Vec::new();
-        let read = reader.read_until(b'\n', &mut text);
+        let read = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut text);
         if read.with_context(|| path.display().to_string())? == 0 {
             break;
         }
-        text.truncate(LONGEST_LINE);
         line(number, text.strip_suffix(b"\n").unwrap_or(&text));
     }
     Ok(())

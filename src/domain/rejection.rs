@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::answer::TokenIssuer;
+use super::issued::OPAQUE_PREFIX;
 
 /// The steps of a decision, in the order they are taken.
 #[derive(
@@ -324,14 +325,29 @@ impl std::error::Error for Rejection {}
 const SHOWN: usize = 160;
 
 /// A caller's text as it may be shown: printable ASCII, everything else escaped, cut when long
-/// (A35, A226).
+/// (A35, A226). What looks like a token is not shown, wherever a caller put it.
 pub fn safe(text: &str) -> String {
     let mut shown: String =
         text.chars().take(SHOWN).flat_map(char::escape_default).filter(char::is_ascii).collect();
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }
-    shown.replace("\\'", "'").replace("\\\"", "\"")
+    without_tokens(&shown.replace("\\'", "'").replace("\\\"", "\""))
+}
+
+/// How JWTs, and the opaque tokens that are issued here, begin.
+const TOKENS: [&str; 2] = ["eyJ", OPAQUE_PREFIX];
+
+/// Everything from the beginning of a token to its end, but that beginning, is left out.
+fn without_tokens(text: &str) -> String {
+    let Some((at, prefix)) = TOKENS.iter().filter_map(|one| Some((text.find(one)?, one))).min()
+    else {
+        return text.to_owned();
+    };
+    let (before, token) = text.split_at_checked(at).unwrap_or((text, ""));
+    let inside = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    let after = token.trim_start_matches(inside);
+    format!("{before}{prefix}…{}", without_tokens(after))
 }
 
 #[cfg(test)]
@@ -346,6 +362,13 @@ mod tests {
         assert_eq!(missing("aud"), Step::Audience);
         assert_eq!(missing("oid"), Step::Identity);
         assert_eq!(Rejection::new(Reason::Expired).at("exp").step(), Step::Lifetime);
+    }
+
+    #[test]
+    fn what_looks_like_a_token_is_not_shown() {
+        assert_eq!(safe("eyJhbGciOiJub25lIn0.eyJhIjoxfQ.c2ln"), "eyJ…");
+        assert_eq!(safe("a tsr_0123456789 and \"eyJhbGci\" b"), "a tsr_… and \"eyJ…\" b");
+        assert_eq!(safe("orders.read"), "orders.read");
     }
 
     #[test]

@@ -10,7 +10,6 @@ use super::problem::Problem;
 use super::public::Public;
 use super::request_id;
 use crate::domain::audit::record::Door;
-use crate::domain::rejection::safe;
 use crate::protocol::client_auth::{Method, Presented, PresentedError, presented};
 use crate::protocol::params::Form;
 use crate::service::authenticate::Denied;
@@ -47,8 +46,9 @@ pub(super) async fn authenticated(
     if let Ok(caller) = &caller {
         traces::came_from(caller.client.id.as_str());
     }
-    caller
-        .map_err(|denied| request_id::span(request).in_scope(|| denial(public, presented, &denied)))
+    caller.map_err(|denied| {
+        request_id::span(request).in_scope(|| denial((public, snapshot), presented, &denied))
+    })
 }
 
 /// Every `Authorization` header; one that is not text cannot be a credential.
@@ -57,7 +57,11 @@ fn authorization(headers: &HeaderMap) -> Result<Vec<&str>, Problem> {
     values.map(|value| value.to_str().map_err(|_binary| Problem::ClientInvalid)).collect()
 }
 
-fn denial(public: &Public, presented: &Presented<'_>, denied: &Denied) -> Problem {
+fn denial(
+    (public, snapshot): (&Public, &Snapshot),
+    presented: &Presented<'_>,
+    denied: &Denied,
+) -> Problem {
     let (result, problem) = match denied {
         Denied::Invalid { method: Method::Bearer, .. } => {
             (Authentication::Invalid, Problem::BearerInvalid)
@@ -68,7 +72,10 @@ fn denial(public: &Public, presented: &Presented<'_>, denied: &Denied) -> Proble
     };
     let method = presented.method();
     public.metrics.not_authenticated(method, result);
-    let (client, why) = (presented.claimed().map(safe), denied.to_string());
+    // A name that nobody has may be a secret at the wrong place.
+    let claimed = presented.claimed().and_then(|name| snapshot.caller_named(name));
+    let client = claimed.map(|caller| caller.client.id.as_str());
+    let why = denied.to_string();
     // Who goes on after being throttled is counted, but cannot fill the log.
     if result == Authentication::Throttled {
         tracing::debug!(method = method.as_str(), client, why, "caller refused");

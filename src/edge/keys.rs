@@ -38,14 +38,14 @@ async fn rotated(
             Some(name.parse().map_err(|_unknown| wrong)?)
         }
     };
+    let origin = request_id::origin(request, Door::Admin);
+    let which = only.map_or("all", SigningAlgorithm::as_str);
+    let record = Record::new(Event::KeyRotationOrdered).from(origin).detail(which);
+    let recorded = recorded(admin, record).await;
     let done = admin.ring.rotate(only).await.map_err(|outage| {
         tracing::error!(detail = %outage, "the keys cannot be rotated");
         Problem::Unavailable
     })?;
-    let origin = request_id::origin(request, Door::Admin);
-    let names: Vec<_> = done.iter().map(|(algorithm, _)| algorithm.as_str()).collect();
-    let record = Record::new(Event::KeyRotationOrdered).from(origin).detail(&names.join(" "));
-    recorded(admin, record).await?;
     let done: Vec<_> = done
         .into_iter()
         .map(|(algorithm, rotation)| match rotation {
@@ -56,6 +56,7 @@ async fn rotated(
             }),
         })
         .collect();
+    recorded?;
     Ok(told(request, StatusCode::OK, &json!({ "rotations": done })))
 }
 
@@ -75,23 +76,27 @@ async fn retired(
     let bytes = body::read(request, payload).await?;
     let form = body::form(&bytes)?;
     let kid = form.get("kid").ok_or(Problem::Malformed("the parameter `kid` is missing"))?;
+    let origin = request_id::origin(request, Door::Admin);
+    let mut record = Record::new(Event::KeyRetirementOrdered).from(origin);
+    if let Some(known) = admin.ring.statuses().iter().find(|key| *key.entry.kid == *kid) {
+        record = record.detail(&known.entry.kid);
+    } else {
+        record = record.refused("no_such_key");
+    }
+    let recorded = recorded(admin, record).await;
     let done = admin.ring.retire(kid).await.map_err(|outage| {
         tracing::error!(detail = %outage, "the key cannot be retired");
         Problem::Unavailable
     })?;
-    let origin = request_id::origin(request, Door::Admin);
-    let mut record = Record::new(Event::KeyRetirementOrdered).from(origin).detail(kid);
-    if done.is_err() {
-        record = record.refused("no_such_key");
-    }
-    recorded(admin, record).await?;
+    recorded?;
     match done {
         Ok(()) => Ok(told(request, StatusCode::OK, &json!({ "retired": true }))),
         Err(_unknown) => Err(Problem::NotFound),
     }
 }
 
-/// What was done stays done, even if it cannot be recorded: then the operator is told.
+/// The order comes on record before it is carried out, so that whoever hangs up leaves one. What
+/// cannot be recorded is carried out all the same, and then the operator is told.
 async fn recorded(admin: &Admin, record: Record) -> Result<(), Problem> {
     admin.audit.accept(record).await.map_err(|outage| {
         tracing::error!(detail = %outage, "what was done to the keys is not on record");

@@ -373,6 +373,8 @@ pub struct AuditStatus {
     pub queued: u64,
     /// Attempts to write that failed.
     pub failures: u64,
+    /// For how long what is being written now has been waiting for its sink.
+    pub stalled: Duration,
     /// Why the last attempt failed; `None` when it was good.
     pub last_error: Option<String>,
 }

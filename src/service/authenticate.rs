@@ -1,6 +1,6 @@
 //! Who is calling: secrets, assertions, and the caller's own Entra token.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, LazyLock};
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -115,9 +115,9 @@ impl Authenticator {
         let proved = self.prove(snapshot, presented, source).await;
         if let Err(Denied::Invalid { method, why }) = &proved {
             let mut record = Record::new(Event::AuthenticationFailed).from(origin).detail(why);
-            if let Some(claimed) = presented.claimed() {
-                record = record.client(claimed);
-            }
+            // Whoever has mixed up name and secret must not find the secret here.
+            let claimed = presented.claimed().and_then(|name| snapshot.caller_named(name));
+            record.client = claimed.map(|caller| caller.client.id.to_string());
             record.source = Some(source.to_string());
             record.method = Some(method.as_str());
             self.audit.accept(record.refused("credentials_invalid")).await?;
@@ -227,8 +227,13 @@ impl Authenticator {
 }
 
 /// Failures count for one client at one address, so that nobody locks out others (A231); all
-/// failures of one address that name no client count together.
+/// failures of one address that name no client count together. So do those of an IPv6 network of
+/// 64 bits, which is what one host is given.
 fn throttle_key(source: IpAddr, caller: Option<&Arc<Caller>>) -> ThrottleKey {
+    let source = match source {
+        IpAddr::V4(_) => source,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    };
     let name = caller.map_or("", |caller| caller.client.id.as_str());
     ThrottleKey(Fingerprint::of(format!("{source} {name}").as_bytes()))
 }

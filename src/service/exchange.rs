@@ -118,8 +118,10 @@ impl Exchanger {
     ) -> Result<Issued, Refused> {
         let mut progress = Progress::default();
         let ended = self.issued(snapshot, caller, request, &mut progress).await;
-        let record =
-            |record: Record| record.from(origin).client(caller.client.id.as_str()).asked(request);
+        let knows = |text: &str| snapshot.resource(text).is_some() || snapshot.is_scope(text);
+        let record = |record: Record| {
+            record.from(origin).client(caller.client.id.as_str()).asked(request, knows)
+        };
         match &ended {
             Ok(Issued { text, token, rule, .. }) => {
                 let issued = Record::new(Event::TokenIssued);

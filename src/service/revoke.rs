@@ -89,8 +89,8 @@ impl Revoker {
     }
 
     /// Revokes `text` for the client it was issued to. A token that is not good is no error: there
-    /// is nothing left to do (REV-04). What is revoked stays so, even if it cannot be recorded: then
-    /// the client is told to come again.
+    /// is nothing left to do (REV-04). The record comes first, so that nothing is revoked without
+    /// one, whoever hangs up; what cannot be recorded is revoked all the same.
     pub async fn by_client(
         &self,
         snapshot: &Snapshot,
@@ -116,18 +116,20 @@ impl Revoker {
             self.audit.accept(refused("issued_to_another_client")).await?;
             return Err(NotRevoked::OfAnother);
         }
-        let mut revoked = record(Event::Revoked);
-        if let Some(own) = vetted.lineage.hops.last() {
-            self.own.revocations.revoke(Mark::token(own.id, token.expires)).await?;
-            revoked.token = Some(own.id.to_string());
-        }
+        let own = vetted.lineage.hops.last();
+        let mut revoked = record(Event::Revoked).detail("token");
+        revoked.token = own.map(|own| own.id.to_string());
         revoked.principal = Some(token.principal.to_string());
         revoked.resource = vec![token.resource.clone()];
+        let recorded = self.audit.accept(revoked).await;
+        if let Some(own) = own {
+            self.own.revocations.revoke(Mark::token(own.id, token.expires)).await?;
+        }
         tracing::info!(client = %caller.client.id, jti = token.id, "token revoked");
-        Ok(self.audit.accept(revoked.detail("token")).await?)
+        Ok(recorded?)
     }
 
-    /// Revokes what an operator names, up to `up_to`.
+    /// Revokes what an operator names, up to `up_to`; recorded as [`Self::by_client`] does.
     pub async fn by_operator(
         &self,
         snapshot: &Snapshot,
@@ -153,9 +155,12 @@ impl Revoker {
                 }
             }
         };
+        let mut revoked = record(Event::Revoked);
+        revoked.issued_up_to = (mark.up_to != UnixTime::MAX).then(|| mark.up_to.seconds());
+        let recorded = self.audit.accept(revoked).await;
         let reach = self.own.revocations.revoke(mark).await?;
         tracing::warn!(kind = target.kind(), up_to = %mark.up_to, "revoked by an operator");
-        self.audit.accept(record(Event::Revoked)).await?;
+        recorded?;
         Ok(Outcome::Revoked(mark, reach))
     }
 
@@ -193,8 +198,8 @@ impl Target<'_> {
     fn named_in(&self, record: Record) -> Record {
         let mut record = record.detail(self.kind());
         match self {
-            Self::Principal(principal) => record.principal = Some(principal.to_string()),
-            Self::Client(client) => record.client = Some(client.to_string()),
+            Self::Principal(principal) => record.revoked_principal = Some(principal.to_string()),
+            Self::Client(client) => record.revoked_client = Some(client.to_string()),
             Self::Token(text) | Self::Tree(text) => record = record.about(text),
         }
         record

@@ -169,6 +169,12 @@ impl Snapshot {
         scopes.map(|scope| scope.name.as_str()).collect()
     }
 
+    /// Whether a resource knows this scope.
+    pub fn is_scope(&self, name: &str) -> bool {
+        let mut scopes = self.resources.values().flat_map(|resource| &resource.scopes);
+        scopes.any(|scope| scope.name == name)
+    }
+
     /// Whether an Entra token is addressed to this service itself.
     pub fn is_for_us(&self, token: &ValidToken) -> bool {
         let of_issuer = |tenant: &&Tenant| tenant.id == token.issuer.tenant;

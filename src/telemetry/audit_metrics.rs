@@ -1,6 +1,6 @@
 //! What is measured about the audit trail.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge};
+use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge};
 use strum::VariantArray as _;
 
 use super::maker::{Maker, raise, whole};
@@ -14,6 +14,7 @@ pub(super) struct AuditMetrics {
     lost: IntCounterVec,
     queued: IntGauge,
     failures: IntCounter,
+    stalled: Gauge,
 }
 
 impl AuditMetrics {
@@ -41,6 +42,10 @@ impl AuditMetrics {
                 "tessera_audit_write_failures_total",
                 "Attempts to write audit records that failed.",
             )?,
+            stalled: make.fraction(
+                "tessera_audit_stalled_seconds",
+                "For how long what is being written has been waiting for its sink.",
+            )?,
         })
     }
 
@@ -52,5 +57,6 @@ impl AuditMetrics {
         }
         self.queued.set(whole(status.queued));
         raise(&self.failures, status.failures);
+        self.stalled.set(status.stalled.as_secs_f64());
     }
 }

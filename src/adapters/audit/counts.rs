@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use strum::VariantArray as _;
@@ -17,6 +18,8 @@ pub(super) struct Counts {
     events: [Count; EVENTS],
     queued: AtomicU64,
     failures: AtomicU64,
+    /// Since when something is being written.
+    writing: ArcSwapOption<Instant>,
     last_error: ArcSwapOption<String>,
 }
 
@@ -52,6 +55,16 @@ impl Counts {
         }
     }
 
+    /// Something is being written from now on.
+    pub(super) fn begins(&self) {
+        self.writing.store(Some(Arc::new(Instant::now())));
+    }
+
+    /// It is written.
+    pub(super) fn ends(&self) {
+        self.writing.store(None);
+    }
+
     /// An attempt to write failed.
     pub(super) fn failed(&self, why: String) {
         self.failures.fetch_add(1, Ordering::Relaxed);
@@ -77,6 +90,7 @@ impl Counts {
                 .collect(),
             queued: self.queued(),
             failures: read(&self.failures),
+            stalled: self.writing.load().as_ref().map_or(Duration::ZERO, |since| since.elapsed()),
             last_error: self.last_error.load().as_deref().cloned(),
         }
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::adapters::redis::Store;
 use crate::config::{Audit, AuditSink};
@@ -149,9 +149,10 @@ impl Trail {
         &self,
         record: Record,
         written: Option<oneshot::Sender<()>>,
+        until: Instant,
     ) -> Result<(), Unavailable> {
         let event = record.event;
-        match timeout(PATIENCE, self.queue.reserve()).await {
+        match timeout_at(until, self.queue.reserve()).await {
             Ok(Ok(room)) => {
                 self.counts.taken();
                 room.send(self.order(record, written));
@@ -193,13 +194,19 @@ impl AuditTrail for Trail {
     }
 
     async fn accept(&self, record: Record) -> Result<(), Unavailable> {
-        self.queued(record, None).await
+        // Strangers can cause as many as they like.
+        let by_stranger = record.event == Event::AuthenticationFailed;
+        if by_stranger && self.queue.capacity() <= RESERVED {
+            return Err(self.lost(record.event, "its queue is full"));
+        }
+        self.queued(record, None, deadline()).await
     }
 
     async fn write(&self, record: Record) -> Result<(), Unavailable> {
         let (written, done) = oneshot::channel();
-        self.queued(record, Some(written)).await?;
-        match timeout(PATIENCE, done).await {
+        let until = deadline();
+        self.queued(record, Some(written), until).await?;
+        match timeout_at(until, done).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(unavailable("its sink does not take records")),
         }
@@ -208,6 +215,12 @@ impl AuditTrail for Trail {
     fn status(&self) -> AuditStatus {
         self.counts.status()
     }
+}
+
+/// Until when somebody waits who begins now.
+fn deadline() -> Instant {
+    let now = Instant::now();
+    now.checked_add(PATIENCE).unwrap_or(now)
 }
 
 const fn code(introspections: Introspections) -> u8 {

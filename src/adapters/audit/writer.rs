@@ -171,6 +171,7 @@ impl Writer {
     /// Writes all lines, however long that takes.
     async fn flush(&mut self) {
         let (mut done, [mut pause, longest]) = (0, BACK_OFF);
+        self.counts.begins();
         while let Some(rest) = self.lines.get(done..).filter(|rest| !rest.is_empty()) {
             let error = match self.sink.write(rest).await {
                 Ok(0) => io::ErrorKind::WriteZero.into(),
@@ -189,6 +190,7 @@ impl Writer {
             wait(pause).await;
             pause = pause.saturating_mul(2).min(longest);
         }
+        self.counts.ends();
         self.lines.clear();
         // What a burst needed is given back.
         self.lines.shrink_to(BATCH.saturating_mul(1024));
@@ -200,6 +202,7 @@ impl Writer {
         self.unsynced = None;
         if let Err(error) = self.sink.sync().await {
             self.failed(&error);
+            self.unsynced = Instant::now().checked_add(SYNC);
         }
     }
 

@@ -19,6 +19,10 @@ use crate::config::{Redis, WhenUnreachable};
 use crate::ports::{Clock, Random as _, Unavailable};
 use crate::protocol::time::Seconds;
 
+/// One entry of the stream for each record, in order.
+const ADD_RECORDS: &str =
+    "for _, line in ipairs(ARGV) do redis.call('XADD', KEYS[1], '*', 'record', line) end";
+
 /// What the parts share.
 #[derive(Debug)]
 pub struct Store {
@@ -111,14 +115,13 @@ impl Store {
         found
     }
 
-    /// Adds a line to the audit trail. It is not sealed: it holds no secret, its own hash shows
-    /// whether it is what it was, and others are to read it.
-    pub(in crate::adapters) async fn audit(&self, line: &[u8]) -> Result<(), Unavailable> {
+    /// Adds lines to the audit trail, all or none of them. They are not sealed: they hold no secret,
+    /// their own hashes show whether they are what they were, and others are to read them.
+    pub(in crate::adapters) async fn audit(&self, lines: &[&[u8]]) -> Result<(), Unavailable> {
         self.link.meet().await;
-        let mut command = cmd("XADD");
-        command.arg(self.names.audit()).arg("*").arg("record").arg(line);
-        let _id: String = self.link.ask(&command).await?;
-        Ok(())
+        let mut command = cmd("EVAL");
+        command.arg(ADD_RECORDS).arg(1).arg(self.names.audit()).arg(lines);
+        self.link.ask(&command).await
     }
 
     /// Removes the entries of `names`.

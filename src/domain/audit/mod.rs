@@ -4,5 +4,6 @@
 
 pub mod chain;
 pub mod ocsf;
+pub mod origin;
 pub mod record;
 pub mod verify;

@@ -96,7 +96,7 @@ pub fn event(line: &[u8]) -> Option<Value> {
             let kind =
                 if event.as_str().starts_with("key") { "signing key" } else { "configuration" };
             members
-                .insert("entity".to_owned(), json!({ "type": kind, "name": record.get("token") }));
+                .insert("entity".to_owned(), json!({ "type": kind, "name": record.get("detail") }));
             members.insert("actor".to_owned(), actor(&record));
         }
         _ => drop(members.insert("app".to_owned(), product())),
@@ -139,6 +139,10 @@ fn api_members(
 }
 
 fn actor(record: &Map<String, Value>) -> Value {
+    if record.get("door").and_then(Value::as_str) == Some("admin") {
+        // The listener for operators does not know which of them it is.
+        return json!({ "user": { "type": "Admin", "name": "operator" } });
+    }
     let mut actor = json!({ "app_uid": record.get("client"), "app_name": record.get("client") });
     if let (Some(members), Some(principal)) = (actor.as_object_mut(), record.get("principal")) {
         let user = json!({
@@ -173,7 +177,7 @@ fn product() -> Value {
 
 /// What the framework has no place for.
 fn unmapped(record: &Map<String, Value>) -> Value {
-    const NAMES: [&str; 12] = [
+    const NAMES: [&str; 15] = [
         "chain",
         "prev",
         "hash",
@@ -186,6 +190,9 @@ fn unmapped(record: &Map<String, Value>) -> Value {
         "subject_fingerprint",
         "hop",
         "api",
+        "revoked_principal",
+        "revoked_client",
+        "issued_up_to",
     ];
     let kept =
         NAMES.iter().filter_map(|name| Some(((*name).to_owned(), record.get(*name)?.clone())));

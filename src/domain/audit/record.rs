@@ -8,14 +8,15 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+pub use super::origin::{Door, Introspections, Origin, RequestName};
 use crate::domain::admission::Visitor;
-use crate::domain::denial::Denial;
+use crate::domain::denial::{Denial, DenialReason};
 use crate::domain::issued::IssuedToken;
 use crate::domain::rejection::{Reason, safe};
 use crate::domain::subject_token::SubjectToken;
 use crate::protocol::delegation::Act;
 use crate::protocol::exchange::Request;
-use crate::protocol::ids::{Fingerprint, Guid};
+use crate::protocol::ids::Fingerprint;
 
 /// What happened.
 #[derive(
@@ -80,95 +81,6 @@ pub enum Outcome {
     Refused,
 }
 
-/// Which introspections are recorded.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
-#[strum(serialize_all = "snake_case")]
-pub enum Introspections {
-    /// Every one.
-    All,
-    /// Those that were not answered from memory.
-    #[default]
-    Decisions,
-    /// None.
-    Off,
-}
-
-impl Introspections {
-    /// Whether one is recorded, which was answered from memory or not.
-    pub const fn include(self, from_memory: bool) -> bool {
-        match self {
-            Self::All => true,
-            Self::Decisions => !from_memory,
-            Self::Off => false,
-        }
-    }
-}
-
-/// By which door a request came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Door {
-    /// The public listener's own endpoints.
-    Public,
-    /// The listener for operators.
-    Admin,
-    /// Tyk's plugin.
-    Tyk,
-    /// Envoy's external authorization.
-    Envoy,
-    /// `/verify` on the public listener.
-    Verify,
-}
-
-/// What a request is called (`X-Request-Id`); spelled only when it is recorded.
-#[derive(Clone, Copy, Debug)]
-pub enum RequestName<'a> {
-    /// By its caller, in letters that are safe.
-    Given(&'a str),
-    /// By us.
-    Made(Guid),
-}
-
-/// Where a request came from, as far as a record tells.
-#[derive(Clone, Copy, Debug)]
-pub struct Origin<'a> {
-    /// By which door.
-    pub door: Door,
-    /// The name of the request, where it has one.
-    pub request: Option<RequestName<'a>>,
-    /// The API that a gateway asked about.
-    pub api: Option<&'a str>,
-}
-
-impl<'a> Origin<'a> {
-    /// A request by `door`.
-    pub const fn by(door: Door) -> Self {
-        Self { door, request: None, api: None }
-    }
-
-    /// The same, with the name of the request.
-    #[must_use]
-    pub const fn named(self, request: Option<RequestName<'a>>) -> Self {
-        Self { request, ..self }
-    }
-
-    /// The same, about an API.
-    #[must_use]
-    pub const fn about(self, api: &'a str) -> Self {
-        Self { api: Some(api), ..self }
-    }
-}
-
 /// One event. What is not known, or does not apply, is absent.
 #[derive(Clone, Debug, Serialize)]
 pub struct Record {
@@ -212,6 +124,15 @@ pub struct Record {
     /// To whom the token is addressed, or what was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resource: Vec<String>,
+    /// The principal whose tokens an operator revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_principal: Option<String>,
+    /// The client whose tokens an operator revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_client: Option<String>,
+    /// Up to which moment of issue, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued_up_to: Option<i64>,
     /// The scopes that were asked for; absent: whatever can be had.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes_asked: Option<Vec<String>>,
@@ -263,6 +184,9 @@ impl Record {
             tenant: None,
             actors: Vec::new(),
             resource: Vec::new(),
+            revoked_principal: None,
+            revoked_client: None,
+            issued_up_to: None,
             scopes_asked: None,
             scopes: None,
             rule: None,
@@ -337,13 +261,18 @@ impl Record {
             self.actors = actors(subject.act.as_ref());
             self.subject_token = subject.hops.last().map(|hop| hop.id.to_string());
         }
-        self.refused(denial.reason.as_str()).detail(&denial.to_string())
+        let record = self.refused(denial.reason.as_str());
+        // The words of these repeat what nobody here knows.
+        let unknown =
+            matches!(denial.reason, DenialReason::ScopeUnknown | DenialReason::TargetUnknown);
+        if unknown { record } else { record.detail(&denial.to_string()) }
     }
 
-    /// What was asked of the token endpoint.
+    /// What was asked of the token endpoint. What nobody here `knows` may be anything, a token too.
     #[must_use]
-    pub fn asked(mut self, request: &Request<'_>) -> Self {
-        let told = |texts: &[&str]| texts.iter().map(|text| safe(text)).collect();
+    pub fn asked(mut self, request: &Request<'_>, knows: impl Fn(&str) -> bool) -> Self {
+        let told = |text: &&str| if knows(text) { safe(text) } else { unknown(text) };
+        let told = |texts: &[&str]| texts.iter().map(told).collect();
         if self.resource.is_empty() {
             self.resource = told(&request.targets);
         }
@@ -384,6 +313,11 @@ impl Record {
     pub fn inactive(self, reason: Reason) -> Self {
         self.refused(reason.as_str())
     }
+}
+
+/// How a text is told that means nothing here.
+fn unknown(text: &str) -> String {
+    format!("unknown, SHA-256 {}", Fingerprint::of(text.as_bytes()))
 }
 
 /// Who acts, and who acted before (RFC 8693 §4.1).

@@ -37,6 +37,8 @@ pub struct Doors {
     budget: Budget,
     /// When it was last told that a gateway is not set up, in seconds since 1970.
     misuse_told: AtomicI64,
+    /// The same of one that did not prove itself: no other misuse must hide that.
+    unproved_told: AtomicI64,
 }
 
 impl Doors {
@@ -55,6 +57,7 @@ impl Doors {
             audit: Arc::clone(audit),
             budget: Budget::whole(),
             misuse_told: AtomicI64::new(0),
+            unproved_told: AtomicI64::new(0),
         }
     }
 
@@ -66,7 +69,8 @@ impl Doors {
     fn misused(&self, gateway: Gateway, misuse: Misuse, api: Option<&str>) -> (u16, &'static str) {
         self.metrics.gateways.misused(gateway, misuse);
         let now = self.clock.now().seconds();
-        if self.misuse_told.swap(now, Ordering::Relaxed) != now {
+        let told = if misuse == Misuse::Unproved { &self.unproved_told } else { &self.misuse_told };
+        if told.swap(now, Ordering::Relaxed) != now {
             if misuse == Misuse::Unproved {
                 let door = if gateway == Gateway::Envoy { Door::Envoy } else { Door::Tyk };
                 let record = Record::new(Event::AuthenticationFailed).from(Origin::by(door));

@@ -110,17 +110,21 @@ fn introspections_are_recorded_as_the_configuration_says() {
 }
 
 #[test]
-fn whoever_is_not_let_in_is_named_as_they_named_themselves() {
+fn whoever_is_not_let_in_is_named_if_somebody_is_called_so() {
     let recorded = Recorded::start("authentication");
     let wrong = "wrong-secret-0b8e5d2f9c714a36d1a9";
     let introspect = Request::introspect(&[("token", "x")]);
-    introspect.basic(("tyk\u{7f}", wrong)).send(recorded.world.public);
+    introspect.basic((TYK.0, wrong)).send(recorded.world.public);
     let record = recorded.one("authentication_failed");
-    assert_eq!(record["client"], "tyk\\u{7f}");
+    assert_eq!(record["client"], TYK.0);
     assert_eq!(record["method"], "client_secret_basic");
     assert_eq!(record["source"], "127.0.0.1");
     assert_eq!(record["reason"], "credentials_invalid");
-    assert!(!record.to_string().contains(wrong), "{record:#}");
+    // Name and secret mixed up: what nobody is called is not told.
+    Request::introspect(&[("token", "x")]).basic((wrong, TYK.0)).send(recorded.world.public);
+    eventually("the second", || recorded.all("authentication_failed").len() == 2);
+    assert!(!names(&recorded.all("authentication_failed")[1]).contains("client"));
+    assert!(!std::fs::read_to_string(&recorded.file).unwrap().contains(wrong));
 }
 
 #[test]
@@ -167,6 +171,10 @@ fn revocations_are_on_record_whoever_ordered_them() {
     assert!(by_operator.iter().all(|record| record["door"] == "admin"), "{by_operator:#?}");
     let details: Vec<_> = by_operator.iter().map(|record| record["detail"].clone()).collect();
     assert_eq!(details, ["token", "principal", "client"]);
+    assert_eq!(by_operator[1]["revoked_principal"], principal());
+    assert_eq!(by_operator[2]["revoked_client"], NOBODY.0);
+    assert!(by_operator[2]["issued_up_to"].is_i64(), "{by_operator:#?}");
+    assert!(by_operator.iter().all(|record| !names(record).contains("client")), "nobody knows who");
     Request::form("/revocations", &[("token", "x")]).send(world.admin);
     eventually("the refusal", || recorded.all("revocation_refused").len() == 2);
 }
@@ -227,7 +235,10 @@ fn the_trail_holds_no_token_no_secret_and_no_name() {
     world.introspect(&agent);
     secrets.push(token(world, TYK, &fields(&alice, TASKS_API)));
     secrets.push(token(world, TYK, &fields(&alice, ORDERS_API)));
-    ask(world, TYK, &with(fields(&alice, ORDERS_API), "scope", "x y"));
+    // A token where none belongs.
+    ask(world, TYK, &with(fields(&alice, ORDERS_API), "scope", &alice));
+    ask(world, TYK, &with(fields(&alice, ORDERS_API), "resource", &alice));
+    ask(world, TYK, &with(fields(&alice, ORDERS_API), "scope", TYK.1));
     Request::introspect(&[("token", &alice)]).basic((TYK.0, "a-wrong-secret")).send(world.public);
     verify(world, "swapped", &alice);
     Request::form("/revocations", &[("token", &*alice)]).send(world.admin);

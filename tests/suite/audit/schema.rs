@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use strum::VariantArray as _;
+use tessera::dev::people::ALICE;
 use tessera::domain::audit::record::Event;
 
 use super::{Recorded, names};
@@ -81,6 +82,9 @@ fn every_record_is_what_the_schema_says() {
     Request::get("/verify/orders").bearer(&billing).gateway(TYK).send(world.public);
     Request::form("/revoke", &[("token", &*issued)]).basic(TYK).send(world.public);
     Request::form("/revocations", &[("token", "x")]).send(world.admin);
+    Request::form("/revocations", &[("client", TYK.0)]).send(world.admin);
+    let principal = format!("{}.{}", ALICE.oid, ALICE.tenant);
+    Request::form("/revocations", &[("principal", &*principal)]).send(world.admin);
     Request::form("/keys/rotate", &[]).send(world.admin);
     Request::form("/keys/retire", &[("kid", "x")]).send(world.admin);
     eventually("the last", || !recorded.all("key_retirement_ordered").is_empty());

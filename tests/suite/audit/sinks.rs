@@ -6,6 +6,8 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::process::{Command, Stdio};
 use std::thread;
 
+use tessera::dev::people::ALICE;
+
 use super::service::{Scene, exchange, metric, started, terminate};
 use super::{assert_whole, records};
 use crate::cli::{run, text};
@@ -162,6 +164,75 @@ fn a_file_that_has_grown_is_set_aside_and_the_chain_goes_on() {
     assert_eq!(said.matches("chain ").count(), 1, "{said}");
     let said = assert_whole(&[&scene.path(second), &file]);
     assert!(said.contains("what came before is not among these files"), "{said}");
+}
+
+#[test]
+fn a_file_that_is_moved_away_is_missed_and_followed_by_another() {
+    let scene = Scene::new("moved");
+    let (file, moved) = (scene.path("audit.jsonl"), scene.path("moved.jsonl"));
+    let service = scene.start(&format!("audit: {{ to: file, file: {file} }}"));
+    let alice = scene.alice();
+    assert_eq!(exchange(&service, &alice).status, 200);
+    fs::rename(&file, &moved).unwrap();
+    wait_until("the next file", || {
+        assert_eq!(exchange(&service, &alice).status, 200);
+        fs::metadata(&file).is_ok_and(|about| about.len() > 0)
+    });
+    // Removed altogether, what it held is lost, and shows.
+    fs::remove_file(&file).unwrap();
+    wait_until("another", || {
+        assert_eq!(exchange(&service, &alice).status, 200);
+        fs::metadata(&file).is_ok_and(|about| about.len() > 0)
+    });
+    let (code, log) = terminate(service);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("was moved away"), "{log}");
+    let output = run(&["audit", "verify", &moved, &file]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("are missing") || said.contains("is missing"), "{said}");
+}
+
+#[test]
+fn with_another_key_another_file_and_another_chain_begin() {
+    let scene = Scene::new("another-key");
+    let file = scene.path("audit.jsonl");
+    for key in ["1", "2"] {
+        let secret = scene.folder.file(key, &key.repeat(40));
+        let section = format!("audit: {{ to: file, file: {file}, key: \"${{file:{secret}}}\" }}");
+        let (code, log) = terminate(scene.start(&section));
+        assert_eq!(code, Some(0), "{log}");
+    }
+    let aside = fs::read_dir(scene.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let aside: Vec<_> = aside.filter(|path| path.to_str().unwrap().contains("audit-0")).collect();
+    let [first] = &*aside else { panic!("{aside:?}") };
+    for (file, key) in [(first.to_str().unwrap(), "1"), (&file, "2")] {
+        let said = assert_whole(&[file, "--key-file", &scene.path(key), "--from-start"]);
+        assert_eq!(said.matches("chain ").count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn what_is_revoked_while_redis_is_away_is_on_record() {
+    let (scene, redis) = (Scene::new("revoked-away"), RedisServer::start());
+    let url = redis.url();
+    let store = format!("store: {{ redis: {{ url: \"{url}\" }}, sealing_key: \"${{env:SEAL}}\" }}");
+    let file = scene.path("audit.jsonl");
+    let service = scene.start(&format!("{store}\naudit: {{ to: file, file: {file} }}"));
+    let alice = scene.alice();
+    let mut token = None;
+    wait_until("a token", || {
+        let answer = exchange(&service, &alice);
+        token = (answer.status == 200).then(|| answer.json()["access_token"].clone());
+        token.is_some()
+    });
+    let principal = format!("{}.{}", ALICE.oid, ALICE.tenant);
+    redis.pause();
+    let order = Request::form("/revocations", &[("principal", &*principal)]).send(service.admin);
+    assert!([200, 503].contains(&order.status), "{order:?}");
+    redis.resume();
+    assert!(!service.introspect(&alice).is_active(), "it holds here, whatever was answered");
+    wait_until("the record", || count(&fs::read_to_string(&file).unwrap(), "revoked") == 1);
 }
 
 #[test]
