@@ -14,8 +14,10 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use rustls::ServerConfig;
 use tokio::runtime;
 use tokio::task::spawn_blocking;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::incoming::{Room, incoming};
@@ -26,12 +28,21 @@ use crate::edge::grpc::{Answering, Doors, serve};
 /// An open listener of which nothing is answered yet.
 #[derive(Debug)]
 pub(super) struct Gateway {
-    answering: Answering,
+    how: How,
     socket: Socket,
-    /// How long calls under way may go on after the order to stop.
-    grace: Duration,
     /// Where it is, with its port if that was a new one.
     pub(super) at: Endpoint,
+}
+
+/// What a listener does.
+#[derive(Clone, Debug)]
+pub(super) struct How {
+    /// For whom it answers.
+    pub(super) answering: Answering,
+    /// How long calls under way may go on after the order to stop.
+    pub(super) grace: Duration,
+    /// What connections are encrypted with, if they are.
+    pub(super) tls: Option<Arc<ServerConfig>>,
 }
 
 #[derive(Debug)]
@@ -42,11 +53,7 @@ enum Socket {
 
 impl Gateway {
     /// Opens `endpoint`.
-    pub(super) fn open(
-        answering: Answering,
-        endpoint: &Endpoint,
-        grace: Duration,
-    ) -> io::Result<Self> {
+    pub(super) fn open(how: How, endpoint: &Endpoint) -> io::Result<Self> {
         let (socket, at) = match endpoint {
             Endpoint::Tcp(address) => {
                 let listener = TcpListener::bind(address)?;
@@ -56,19 +63,19 @@ impl Gateway {
             }
             Endpoint::Unix(path) => (Socket::Unix(unix_socket::open(path)?), endpoint.clone()),
         };
-        Ok(Self { answering, socket, grace, at })
+        Ok(Self { how, socket, at })
     }
 
     /// Answers until `stop`, then finishes what it began.
     pub(super) async fn run(self, doors: Arc<Doors>, stop: CancellationToken) -> io::Result<()> {
-        let Self { answering, socket, grace, at } = self;
+        let Self { how, socket, at } = self;
         let room = Room::default();
         let mut threads = Vec::new();
         for _ in 0..available_parallelism().map_or(1, NonZero::get) {
             let socket = socket.try_clone()?;
             let (doors, room) = (Arc::clone(&doors), room.clone());
-            let stop = Stop { order: stop.clone(), grace };
-            threads.push(spawn_blocking(move || answer(answering, doors, (socket, room), &stop)));
+            let (how, stop) = (how.clone(), stop.clone());
+            threads.push(spawn_blocking(move || answer(&how, doors, (socket, room), &stop)));
         }
         // Only the threads listen: when they stop, nobody is left waiting.
         drop(socket);
@@ -96,37 +103,32 @@ impl Socket {
     }
 }
 
-/// The order to stop, and how long what is under way may go on after it.
-struct Stop {
-    order: CancellationToken,
-    grace: Duration,
-}
-
 /// One thread's part: the connections that it is the first to take.
 fn answer(
-    answering: Answering,
+    how: &How,
     doors: Arc<Doors>,
     (socket, room): (Socket, Room),
-    stop: &Stop,
+    stop: &CancellationToken,
 ) -> io::Result<()> {
-    let stopped = stop.order.clone().cancelled_owned();
+    let stopped = stop.clone().cancelled_owned();
+    let tls = how.tls.clone().map(TlsAcceptor::from);
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match socket {
             Socket::Tcp(listener) => {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                let connections = incoming(room, async || {
+                let connections = incoming((room, tls), async || {
                     let (peer, _) = listener.accept().await?;
                     // Small answers must not wait for one another.
                     peer.set_nodelay(true).map(|()| peer)
                 });
-                finishing(serve(answering, doors, connections, stopped), stop).await
+                finishing(serve(how.answering, doors, connections, stopped), how.grace, stop).await
             }
             Socket::Unix(listener) => {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
                 let connections =
-                    incoming(room, async || listener.accept().await.map(|(peer, _)| peer));
-                finishing(serve(answering, doors, connections, stopped), stop).await
+                    incoming((room, tls), async || listener.accept().await.map(|(peer, _)| peer));
+                finishing(serve(how.answering, doors, connections, stopped), how.grace, stop).await
             }
         }
     })
@@ -135,13 +137,14 @@ fn answer(
 /// `serving`, but only for so long after the order to stop.
 async fn finishing<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     serving: impl Future<Output = Result<(), E>>,
-    stop: &Stop,
+    grace: Duration,
+    stop: &CancellationToken,
 ) -> io::Result<()> {
     tokio::pin!(serving);
     tokio::select! {
         ended = &mut serving => return ended.map_err(io::Error::other),
-        () = stop.order.cancelled() => {}
+        () = stop.cancelled() => {}
     }
-    let ended = tokio::time::timeout(stop.grace, serving).await.unwrap_or(Ok(()));
+    let ended = tokio::time::timeout(grace, serving).await.unwrap_or(Ok(()));
     ended.map_err(io::Error::other)
 }

@@ -8,18 +8,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures_util::Stream;
 use futures_util::stream::unfold;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
+use tokio_rustls::TlsAcceptor;
 use tonic::transport::server::Connected;
+
+use super::peer::{Peer, Stream};
 
 /// Most connections at a time. A gateway has one, for all of its requests.
 const CONNECTIONS: usize = 256;
 /// What a client of HTTP/2 sends at once (RFC 9113 §3.4), in bytes.
 const PREFACE: usize = 24;
-/// How long it may take for that. From then on the protocol looks after the connection itself.
+/// How long it may take for that, with the handshake of TLS. From then on the protocol looks after the connection itself.
 const PREFACE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long is waited when no connection can be had, for want of descriptors mostly.
 const BACK_OFF: Duration = Duration::from_millis(200);
@@ -36,18 +38,22 @@ impl Default for Room {
 
 /// The connections that `accept` gives, one after the other, as far as there is `room`.
 pub(super) fn incoming<C, F>(
-    room: Room,
+    (room, tls): (Room, Option<TlsAcceptor>),
     accept: impl Fn() -> F,
-) -> impl Stream<Item = io::Result<Connection<C>>>
+) -> impl futures_util::Stream<Item = io::Result<Connection<C>>>
 where
+    C: Stream,
     F: Future<Output = io::Result<C>>,
 {
-    unfold((accept, room), async |(accept, Room(room))| {
+    unfold((accept, room, tls), async |(accept, Room(room), tls)| {
         // Fails only when it is closed, which it never is.
         let permit = Arc::clone(&room).acquire_owned().await.ok()?;
         loop {
             match accept().await {
-                Ok(peer) => return Some((Ok(Connection::new(peer, permit)), (accept, Room(room)))),
+                Ok(stream) => {
+                    let peer = Peer::new(stream, tls.as_ref());
+                    return Some((Ok(Connection::new(peer, permit)), (accept, Room(room), tls)));
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a gateway's connection cannot be accepted");
                     after(BACK_OFF).await;
@@ -64,50 +70,64 @@ fn after(time: Duration) -> Sleep {
 
 /// A connection that is given up if nothing is said on it.
 pub(super) struct Connection<C> {
-    peer: C,
+    peer: Peer<C>,
     /// Until the preface has come: how much of it is missing, and until when that is waited for.
     silent: Option<(usize, Pin<Box<Sleep>>)>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl<C> Connection<C> {
-    fn new(peer: C, permit: OwnedSemaphorePermit) -> Self {
+    fn new(peer: Peer<C>, permit: OwnedSemaphorePermit) -> Self {
         let deadline = Box::pin(after(PREFACE_DEADLINE));
         Self { peer, silent: Some((PREFACE, deadline)), _permit: permit }
     }
 }
 
-impl<C: AsyncRead + Unpin> AsyncRead for Connection<C> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+impl<C> Connection<C> {
+    /// `progress`, unless there was none for too long.
+    fn patient<T>(
+        &mut self,
         context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let before = buffer.filled().len();
-        if let Poll::Ready(read) = Pin::new(&mut this.peer).poll_read(context, buffer) {
-            let came = buffer.filled().len().saturating_sub(before);
-            if let Some((missing, _)) = &mut this.silent {
-                *missing = missing.saturating_sub(came);
-                if *missing == 0 {
-                    this.silent = None;
-                }
-            }
-            return Poll::Ready(read);
-        }
-        let Some((_, deadline)) = &mut this.silent else { return Poll::Pending };
+        progress: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let (Poll::Pending, Some((_, deadline))) = (&progress, &mut self.silent) else {
+            return progress;
+        };
         ready!(deadline.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl<C: AsyncWrite + Unpin> AsyncWrite for Connection<C> {
+impl<C: Stream> AsyncRead for Connection<C> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.peer).poll_read(context, buffer);
+        if read.is_ready() {
+            let came = buffer.filled().len().saturating_sub(before);
+            if let Some((missing, _)) = &mut self.silent {
+                *missing = missing.saturating_sub(came);
+                if *missing == 0 {
+                    self.silent = None;
+                }
+            }
+        }
+        self.patient(context, read)
+    }
+}
+
+impl<C: Stream> AsyncWrite for Connection<C> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.peer).poll_write(context, bytes)
+        // What is written first waits for the handshake.
+        let written = Pin::new(&mut self.peer).poll_write(context, bytes);
+        self.patient(context, written)
     }
 
     fn poll_write_vectored(
@@ -115,7 +135,8 @@ impl<C: AsyncWrite + Unpin> AsyncWrite for Connection<C> {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.peer).poll_write_vectored(context, parts)
+        let written = Pin::new(&mut self.peer).poll_write_vectored(context, parts);
+        self.patient(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

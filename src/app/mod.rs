@@ -1,12 +1,15 @@
 //! Puts the pieces together, starts them and stops them.
 
 mod gateways;
+mod http;
 mod incoming;
 mod kept;
 mod key_events;
 mod live;
 mod parts;
+mod peer;
 mod stop;
+mod tls;
 mod unix_socket;
 
 use std::future::Future;
@@ -15,13 +18,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Server, Service as _};
-use actix_web::{App as Routes, HttpServer};
+use actix_web::dev::Server;
 use futures_util::future::try_join_all;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing_actix_web::TracingLogger;
 
 use crate::adapters::audit::{AuditError, Trail};
 use crate::adapters::http_client::HttpSetupError;
@@ -30,25 +31,20 @@ use crate::adapters::redis::NotSealable;
 use crate::adapters::sealed::SealedError;
 use crate::adapters::signing::{RingError, SigningKeys};
 use crate::config::{Config, Endpoint, Shutdown};
+use crate::edge::Leaving;
 use crate::edge::grpc::{Answering, Doors};
-use crate::edge::{Leaving, RequestSpan, admin, public};
 use crate::ports::Clock;
-use gateways::Gateway;
+use gateways::{Gateway, How};
 use key_events::KeyEvents;
 use live::Live;
 pub use live::{Commit, Following, LivePart, Watched};
 use parts::Parts;
 pub use parts::{Outside, rehearsing};
-use stop::{ADMIN_GRACE, Listeners, Stopping, seconds};
+use stop::{Listeners, Stopping, seconds};
+use tls::TlsHandles;
 
 /// How often is looked whether a key set is due.
 const REFRESH_LOOK: Duration = Duration::from_secs(1);
-/// How long a client may take to send the head of a request.
-const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-/// How long a connection may be idle. Longer than the gateways before us keep theirs, so that none
-/// is closed while a request is on its way.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -77,6 +73,9 @@ pub enum StartError {
     /// What replicas share cannot be sealed.
     #[error(transparent)]
     Sealing(#[from] NotSealable),
+    /// TLS cannot be set up.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
     /// There is no key to sign answers with.
     #[error("signing keys: {0}")]
     Signer(#[from] RingError),
@@ -120,63 +119,32 @@ impl App {
         for (api, listener) in config.guarded_by_network() {
             tracing::warn!(api, %listener, "`guard: network`: let nobody but the gateway reach it");
         }
-        let Parts { public, admin, doors, signing, keys, following, trail, live } =
-            Parts::new(config, clock, &tasks)?;
+        let Parts { public, admin, doors, signing, keys, following, trail, mut live } =
+            Parts::new(config, Arc::clone(&clock), &tasks)?;
+        let tls = TlsHandles::new(&config.listen.tls, &public.metrics, clock);
         let leaving = admin.leaving.clone();
         let grace = seconds(config.shutdown.grace);
-        let its = leaving.clone();
-        let public_server = HttpServer::new(move || {
-            let its = its.clone();
-            Routes::new()
-                .app_data(public.clone())
-                .wrap(TracingLogger::<RequestSpan>::new())
-                .wrap_fn(move |request, service| {
-                    let (leaving, answer) = (its.clone(), service.call(request));
-                    async move { answer.await.map(|answer| leaving.told(answer)) }
-                })
-                .configure(public::routes)
-        });
-        let public_server = public_server
-            .keep_alive(KEEP_ALIVE)
-            .client_request_timeout(HEAD_DEADLINE)
-            .shutdown_timeout(grace.as_secs())
-            .disable_signals()
-            .bind(config.listen.public)
+        let at = (config.listen.public, tls.http("public")?);
+        let (public_server, public) = http::public(public, leaving.clone(), grace, at)
             .map_err(not_open("public", &Endpoint::Tcp(config.listen.public)))?;
-        let its = leaving.clone();
-        let admin_server = HttpServer::new(move || {
-            let its = its.clone();
-            Routes::new()
-                .app_data(admin.clone())
-                .wrap(TracingLogger::<RequestSpan>::new())
-                .wrap_fn(move |request, service| {
-                    let (leaving, answer) = (its.clone(), service.call(request));
-                    async move { answer.await.map(|answer| leaving.told(answer)) }
-                })
-                .configure(admin::routes)
-        });
-        let admin_server = admin_server
-            .workers(1)
-            .client_request_timeout(HEAD_DEADLINE)
-            .shutdown_timeout(ADMIN_GRACE.as_secs())
-            .disable_signals()
-            .bind(config.listen.admin)
+        let at = (config.listen.admin, tls.http("admin")?);
+        let (admin_server, admin) = http::admin(admin, at)
             .map_err(not_open("admin", &Endpoint::Tcp(config.listen.admin)))?;
         let open = |name, answering, endpoint: &Option<Endpoint>| {
-            let open = |endpoint| {
-                Gateway::open(answering, endpoint, grace).map_err(not_open(name, endpoint))
-            };
-            endpoint.as_ref().map(open).transpose()
+            let Some(endpoint) = endpoint else { return Ok(None) };
+            let how = How { answering, grace, tls: tls.grpc(name)? };
+            Gateway::open(how, endpoint).map(Some).map_err(not_open(name, endpoint))
         };
         let tyk = open("tyk", Answering::Tyk, &config.listen.tyk)?;
         let envoy = open("envoy", Answering::Envoy, &config.listen.envoy)?;
+        live.add(Box::new(tls));
         let at = |gateway: &Option<Gateway>| gateway.as_ref().map(|gateway| gateway.at.clone());
         Ok(Self {
-            public: first(&public_server.addrs(), config.listen.public),
-            admin: first(&admin_server.addrs(), config.listen.admin),
+            public,
+            admin,
             tyk: at(&tyk),
             envoy: at(&envoy),
-            servers: [public_server.run(), admin_server.run()],
+            servers: [public_server, admin_server],
             gateways: tyk.into_iter().chain(envoy).collect(),
             doors,
             keys,
@@ -294,8 +262,4 @@ async fn tend(signing: Arc<SigningKeys>, mut key_events: KeyEvents, stopped: Can
 
 fn not_open(name: &'static str, endpoint: &Endpoint) -> impl FnOnce(io::Error) -> StartError {
     move |source| StartError::Listen { name, endpoint: endpoint.clone(), source }
-}
-
-fn first(bound: &[SocketAddr], asked: SocketAddr) -> SocketAddr {
-    bound.first().copied().unwrap_or(asked)
 }

@@ -12,7 +12,7 @@ use super::{Answer, ConfigFile, Failure, load};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::redis::Replica;
 use crate::app::Outside;
-use crate::config::Config;
+use crate::config::{Config, Ending};
 use crate::domain::cluster::KeySource;
 use crate::ports::{Clock, FetchReason, IssuerKeys as _, Unavailable};
 
@@ -34,10 +34,28 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
              nobody but the gateway reach it"
         ));
     }
+    let offline = certificates(&config);
     if !arguments.online {
-        return Ok(Answer::Yes);
+        return Ok(offline);
     }
-    Ok(runtime()?.block_on(online(&config))?)
+    let online = runtime()?.block_on(online(&config))?;
+    Ok(if offline == Answer::Yes { online } else { offline })
+}
+
+/// Tells which certificates of listeners have ended, or will soon.
+fn certificates(config: &Config) -> Answer {
+    let mut answer = Answer::Yes;
+    for (listener, ending) in config.listen.tls.ending(SystemClock::new().now()) {
+        let how = match ending {
+            Ending::Soon(_) => "note",
+            Ending::Over(_) => {
+                answer = Answer::No;
+                "FAILED"
+            }
+        };
+        say(format_args!("{how}: `listen.tls.{listener}`: {ending}"));
+    }
+    answer
 }
 
 fn summary(config: &Config, origin: &str) -> String {

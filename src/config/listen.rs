@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::read::{Reader, Section};
 use super::report::Wrong;
 use super::schema;
+use super::tls::{self, Certificates};
 use super::values::socket;
 
 /// Longest path of a Unix socket that Linux takes, in bytes (`unix(7)`).
@@ -24,6 +25,8 @@ pub struct Listen {
     pub tyk: Option<Endpoint>,
     /// Envoy's external authorization; `None`: there is none.
     pub envoy: Option<Endpoint>,
+    /// Their certificates.
+    pub tls: Certificates,
 }
 
 /// Where a listener for gateways is.
@@ -82,7 +85,9 @@ pub(super) fn read(reader: &mut Reader<'_>, file: &Section<'_>) -> Option<Listen
         }
         taken.push((name, endpoint));
     }
-    Some(Listen { public: public?, admin: admin?, tyk, envoy })
+    let gateways = [("tyk", tyk.as_ref()), ("envoy", envoy.as_ref())];
+    let tls = tls::read(reader, &section, gateways);
+    Some(Listen { public: public?, admin: admin?, tyk, envoy, tls })
 }
 
 /// Whether two listeners claim one place. Port 0 is a new one for each.

@@ -27,6 +27,7 @@ mod signing;
 mod stated;
 mod store;
 mod tenants;
+mod tls;
 mod traces;
 mod values;
 
@@ -46,6 +47,7 @@ pub use report::{Problem, Report};
 pub use signing::{KeyFolder, Signing};
 pub use stated::Stated;
 pub use store::{SEALING_KEY_BYTES, SealingKey, SealingKeys};
+pub use tls::{Certificates, Ending, ListenerTls, provider};
 pub use traces::{Share, Traces};
 
 use crate::domain::api::{Api, Guard};
@@ -102,9 +104,14 @@ pub struct Config {
 
 impl Config {
     /// The APIs that anybody may ask about who reaches a listener, by name, with that listener, where
-    /// it is not this host's own: the network must keep others away.
+    /// it is not this host's own and asks for no certificate: the network must keep others away.
     pub fn guarded_by_network(&self) -> Vec<(&str, &Endpoint)> {
-        let listeners = [&self.listen.tyk, &self.listen.envoy].into_iter().flatten();
+        let Listen { tyk, envoy, tls, .. } = &self.listen;
+        let proved =
+            |tls: &Option<ListenerTls>| tls.as_ref().is_some_and(|tls| tls.clients.is_some());
+        let listeners = [(tyk, proved(&tls.tyk)), (envoy, proved(&tls.envoy))];
+        let listeners = listeners.into_iter().filter(|(_, proved)| !proved);
+        let listeners = listeners.filter_map(|(listener, _)| listener.as_ref());
         let listeners: Vec<_> = listeners.filter(|listener| !listener.is_of_this_host()).collect();
         let open = self.apis.iter().filter(|api| api.guard == Guard::Network);
         open.flat_map(|api| listeners.iter().map(|listener| (&*api.name, *listener))).collect()

@@ -16,3 +16,4 @@ pub mod scope;
 pub mod time;
 pub mod token_type;
 pub mod trace_context;
+pub mod x509;

@@ -24,6 +24,9 @@ impl Environment for Anything {
                 Ok(format!("{:064x}", name.len()))
             }
             Some("pem") => Ok(PEM.to_owned()),
+            Some("crt") if path.ends_with("ca.crt") => Ok(TLS[2].to_owned()),
+            Some("crt") => Ok(TLS[0].to_owned()),
+            Some("key") => Ok(TLS[1].to_owned()),
             _ => Ok(path.display().to_string().replace('/', "-") + &"-".repeat(40)),
         }
     }
@@ -31,6 +34,13 @@ impl Environment for Anything {
 
 /// A certificate and its key, as far as the page is concerned.
 const PEM: &str = "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n";
+
+/// A listener's certificate, its key, and who vouches for it.
+const TLS: [&str; 3] = [
+    include_str!("../../src/config/tests/tls/server.crt"),
+    include_str!("../../src/config/tests/tls/server.key"),
+    include_str!("../../src/config/tests/tls/ca.crt"),
+];
 
 const KEY_SET: &str = r#"{"keys":[{"kty":"EC","crv":"P-256",
     "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",

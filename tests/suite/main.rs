@@ -38,6 +38,7 @@ mod signed_answers;
 mod signing_keys;
 mod support;
 mod third_party;
+mod tls;
 mod traces;
 mod tyk;
 mod verify;

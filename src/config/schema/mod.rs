@@ -7,6 +7,7 @@ mod cluster;
 mod exchange;
 mod redis;
 mod running;
+mod tls;
 
 use std::fmt::Write as _;
 
@@ -16,6 +17,7 @@ pub use cluster::{ACCOUNT, CLUSTER};
 pub use exchange::{EXCHANGE, RESOURCE};
 pub use redis::REDIS;
 pub use running::{CACHE, KEY_SETS, LISTEN, LOG, SHUTDOWN, SIGNING, STORE, TRACES};
+pub use tls::{LISTENER_TLS, TLS};
 
 use Presence::{Absent, Default, Required};
 
@@ -99,6 +101,8 @@ const EMPTY: Presence = Default("[]");
 pub static SECTIONS: &[&Section] = &[
     &FILE,
     &LISTEN,
+    &TLS,
+    &LISTENER_TLS,
     &TENANT,
     &GRAPH,
     &CLUSTER,

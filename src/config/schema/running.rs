@@ -18,13 +18,19 @@ pub static LISTEN: Section = Section {
             "tyk",
             "IP address and port, or `unix:` and a path",
             Absent("no plugin"),
-            "Tyk's gRPC plugin, without TLS: for the gateway alone.",
+            "Tyk's gRPC plugin: for the gateway alone, which speaks no TLS to it by itself.",
         ),
         key(
             "envoy",
             "IP address and port, or `unix:` and a path",
             Absent("no external authorization by gRPC"),
             "Envoy's external authorization by gRPC (`ext_authz`): for the gateway alone.",
+        ),
+        key(
+            "tls",
+            "section",
+            Absent("no listener has TLS"),
+            "The certificates of listeners that have TLS.",
         ),
     ],
 };

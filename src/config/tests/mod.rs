@@ -6,6 +6,7 @@ mod exchange;
 mod hostile;
 mod redis;
 mod refused;
+mod tls;
 mod whole;
 
 use std::path::Path;
@@ -22,6 +23,11 @@ pub(super) const GOOD: &str = r#"issuer: https://sts.example.com/tessera
 listen:
   public: 127.0.0.1:8080
   admin: "[::1]:9090"
+  tls:
+    public:
+      certificate: ${file:/run/tls/server.crt}
+      key: ${file:/run/tls/server.key}
+      client_ca: ${file:/run/tls/ca.crt}
 entra:
   - tenant: 72f988bf-86f1-41af-91ab-2d7cd011db47
     authority: us-government
@@ -207,6 +213,12 @@ impl Environment for Fixed {
             Some("/run/tls/ca.pem" | "/run/tls/own.pem") => Ok(pem("CERTIFICATE", "AAAA")),
             Some("/run/tls/own.key") => Ok(pem("PRIVATE KEY", SECRET)),
             Some("/run/tls/locked.key") => Ok(pem("ENCRYPTED PRIVATE KEY", SECRET)),
+            Some("/run/tls/server.crt") => Ok(tls::SERVER.to_owned()),
+            Some("/run/tls/server.key") => Ok(tls::KEY.to_owned()),
+            Some("/run/tls/ca.crt") => Ok(tls::CA.to_owned()),
+            Some("/run/tls/chain.crt") => Ok([tls::SERVER, tls::CA].concat()),
+            Some("/run/tls/wrong-way.crt") => Ok([tls::CA, tls::SERVER].concat()),
+            Some("/run/tls/broken.crt") => Ok(pem("CERTIFICATE", "%%")),
             Some("/run/jwks") => Ok(JWKS.to_owned()),
             Some("/run/not-jwks") => Ok(format!("{{\"keys\":\"{SECRET}\"}}")),
             Some("/run/private-jwks") => Ok(JWKS.replace("\"x\"", "\"d\":\"AAAA\",\"x\"")),

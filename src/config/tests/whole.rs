@@ -94,8 +94,8 @@ impl Environment for Pair {
         Ok(if name == "ONE" { self.0 } else { self.1 }.to_owned())
     }
 
-    fn file(&self, _path: &Path) -> Result<String, String> {
-        Err("no file".to_owned())
+    fn file(&self, path: &Path) -> Result<String, String> {
+        Fixed.file(path)
     }
 }
 

@@ -23,7 +23,12 @@ pub(crate) struct Status(pub(crate) i64);
 impl Grpc {
     /// As Tyk calls its plugin.
     pub(crate) fn tyk(endpoint: Option<&Endpoint>) -> Self {
-        Self::new(endpoint, "coprocess.proto", "coprocess.Dispatcher")
+        Self::tyk_with(endpoint, &[])
+    }
+
+    /// The same by TLS: files of who vouches for the service, of the own certificate and its key.
+    pub(crate) fn tyk_with(endpoint: Option<&Endpoint>, tls: &[&str]) -> Self {
+        Self::start(endpoint, ("coprocess.proto", "coprocess.Dispatcher"), tls)
     }
 
     /// As Envoy asks for authorization.
@@ -33,6 +38,10 @@ impl Grpc {
 
     /// Of any service at any endpoint.
     pub(crate) fn new(endpoint: Option<&Endpoint>, proto: &str, service: &str) -> Self {
+        Self::start(endpoint, (proto, service), &[])
+    }
+
+    fn start(endpoint: Option<&Endpoint>, (proto, service): (&str, &str), tls: &[&str]) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
         assert!(
             folder.join("node_modules/@grpc/grpc-js").exists(),
@@ -45,6 +54,7 @@ impl Grpc {
         let mut process = Command::new("node")
             .current_dir(&folder)
             .args(["grpc.mjs", &target, &format!("protos/{proto}"), service])
+            .args(tls)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,5 +1,6 @@
 //! A whole tessera on loopback sockets, beside an Entra look-alike, with a clock set by hand.
 
+pub(crate) mod certificates;
 pub(crate) mod grpc;
 mod http;
 pub(crate) mod process;
