@@ -268,6 +268,8 @@ fn the_documented_cases_hold_for_the_documented_configuration() {
     let config = config
         .replace("${file:/run/secrets/graph}", "${env:GRAPH}")
         .replace("${file:/run/secrets/audit}", "${env:SEAL}")
+        .replace("/etc/tls/", concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/tests/tls/"))
+        .replace("tls/tls.", "tls/server.")
         .replace("${file:/run/secrets/otlp}", "${env:GRAPH}")
         .replace("${file:/run/secrets/tyk}", "${env:TYK_SECRET}")
         .replace("${file:/run/secrets/tyk.previous}", "${env:TYK_PREVIOUS}")

@@ -20,13 +20,22 @@ use crate::support::{
     eventually, summed, with_store,
 };
 
+/// The usual configuration, with TLS for a gateway.
+fn with_tls(usual: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/tests/tls");
+    let [certificate, key] =
+        ["server.crt", "server.key"].map(|name| format!("\"${{file:{folder}/{name}}}\""));
+    let tls = format!("tls: {{ tyk: {{ certificate: {certificate}, key: {key} }} }}, ");
+    usual.replacen("listen: { ", &format!("listen: {{ {tls}"), 1)
+}
+
 #[test]
 fn the_page_lists_every_metric_and_only_those() {
     let redis = RedisServer::start();
     let section =
         format!("store: {{ redis: {{ url: \"{}\" }}, sealing_key: {SEAL} }}", redis.url());
     let mut shared = BTreeSet::new();
-    with_store(&section, || shared = exported(&World::start()));
+    with_store(&section, || shared = exported(&World::configured(with_tls)));
     let page = include_str!("../../docs/metrics.md");
     let lines = page.lines().filter(|line| line.starts_with("| `"));
     let documented: BTreeSet<_> = lines
@@ -36,7 +45,7 @@ fn the_page_lists_every_metric_and_only_those() {
         })
         .collect();
     assert_eq!(documented, shared);
-    let alone = exported(&World::start());
+    let alone = exported(&World::configured(with_tls));
     let more: BTreeSet<_> = shared.difference(&alone).map(|(name, _)| name.as_str()).collect();
     let of_store = |name: &&&str| name.starts_with("tessera_store_");
     let others: Vec<_> = more.iter().filter(|name| !of_store(name)).collect();

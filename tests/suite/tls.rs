@@ -106,7 +106,8 @@ fn curl_is_answered_by_tls_1_2_and_1_3_with_a_certificate_and_refused_without() 
         .output()
         .unwrap();
     let said = cli::text(&old.stderr);
-    assert!(!old.status.success() && said.contains("alert protocol version"), "{said}");
+    // By which alert depends on what else the client does not offer.
+    assert!(!old.status.success() && said.contains(" alert "), "{said}");
 }
 
 #[test]

@@ -16,13 +16,6 @@ use serde_json::Value;
 
 use crate::gateways::root;
 
-/// What is watched and shown, and not exported yet.
-const PENDING: &[&str] = &["tessera_certificate_"];
-
-fn is_pending(text: &str) -> bool {
-    PENDING.iter().any(|name| text.contains(name))
-}
-
 /// One alert, as the rules have it.
 struct Alert {
     name: String,
