@@ -200,7 +200,10 @@ impl Writer {
 
     async fn sync(&mut self) {
         self.unsynced = None;
-        if let Err(error) = self.sink.sync().await {
+        self.counts.begins();
+        let synced = self.sink.sync().await;
+        self.counts.ends();
+        if let Err(error) = synced {
             self.failed(&error);
             self.unsynced = Instant::now().checked_add(SYNC);
         }
