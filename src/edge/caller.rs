@@ -11,6 +11,7 @@ use super::public::Public;
 use super::request_id;
 use crate::domain::audit::record::Door;
 use crate::protocol::client_auth::{Method, Presented, PresentedError, presented};
+use crate::protocol::ids::ClientId;
 use crate::protocol::params::Form;
 use crate::service::authenticate::Denied;
 use crate::service::snapshot::{Caller, Snapshot};
@@ -72,9 +73,7 @@ fn denial(
     };
     let method = presented.method();
     public.metrics.not_authenticated(method, result);
-    // A name that nobody has may be a secret at the wrong place.
-    let claimed = presented.claimed().and_then(|name| snapshot.caller_named(name));
-    let client = claimed.map(|caller| caller.client.id.as_str());
+    let client = snapshot.client_claimed(presented).map(ClientId::as_str);
     let why = denied.to_string();
     // Who goes on after being throttled is counted, but cannot fill the log.
     if result == Authentication::Throttled {

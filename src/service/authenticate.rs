@@ -115,9 +115,7 @@ impl Authenticator {
         let proved = self.prove(snapshot, presented, source).await;
         if let Err(Denied::Invalid { method, why }) = &proved {
             let mut record = Record::new(Event::AuthenticationFailed).from(origin).detail(why);
-            // Whoever has mixed up name and secret must not find the secret here.
-            let claimed = presented.claimed().and_then(|name| snapshot.caller_named(name));
-            record.client = claimed.map(|caller| caller.client.id.to_string());
+            record.client = snapshot.client_claimed(presented).map(ToString::to_string);
             record.source = Some(source.to_string());
             record.method = Some(method.as_str());
             self.audit.accept(record.refused("credentials_invalid")).await?;

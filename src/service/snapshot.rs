@@ -17,6 +17,7 @@ use crate::domain::resource::Resource;
 use crate::domain::tenant::Tenant;
 use crate::domain::validate::{ValidToken, intersects};
 use crate::ports::Tally;
+use crate::protocol::client_auth::Presented;
 use crate::protocol::ids::{ClientId, Fingerprint, Guid};
 
 /// A registered client under one configuration.
@@ -190,6 +191,13 @@ impl Snapshot {
     /// The client that somebody calls `name`, which need not even be a legal name.
     pub fn caller_named(&self, name: &str) -> Option<&Arc<Caller>> {
         self.caller(&name.parse().ok()?)
+    }
+
+    /// The client that a caller says it is, if there is such a one. A name that nobody has is not to
+    /// be told anywhere: whoever mixed up name and secret must not find the secret there.
+    pub fn client_claimed(&self, presented: &Presented<'_>) -> Option<&ClientId> {
+        let claimed = self.caller_named(presented.claimed()?)?;
+        Some(&claimed.client.id)
     }
 
     /// Whose question is meant when an operator asks about a token as `name`; when nobody is

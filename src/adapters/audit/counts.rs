@@ -65,10 +65,10 @@ impl Counts {
         self.writing.store(None);
     }
 
-    /// An attempt to write failed.
-    pub(super) fn failed(&self, why: String) {
+    /// An attempt to write failed. Tells whether it is the first since one was good.
+    pub(super) fn failed(&self, why: String) -> bool {
         self.failures.fetch_add(1, Ordering::Relaxed);
-        self.last_error.store(Some(Arc::new(why)));
+        self.last_error.swap(Some(Arc::new(why))).is_none()
     }
 
     /// Whether the attempt before failed; from now on none has.

@@ -211,10 +211,9 @@ impl Writer {
 
     fn failed(&self, error: &io::Error) {
         let why = safe(&error.to_string());
-        if self.counts.status().last_error.is_none() {
+        if self.counts.failed(why.clone()) {
             tracing::error!(why, "audit records cannot be written: nothing is issued meanwhile");
         }
-        self.counts.failed(why);
     }
 }
 
