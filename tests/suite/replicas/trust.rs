@@ -281,6 +281,8 @@ fn a_ring_that_is_put_back_brings_back_no_key_that_was_taken_out() {
         assert_eq!(answer.status, 200, "{answer:?}");
     };
     order("/keys/retire", &[("kid", &stolen)]);
+    // Only what a replica was told of can it hold on to: before that, an older ring is all it knows.
+    wait_until("the order everywhere", || !two.published().contains(&stolen));
     for _ in 0..5 {
         // Whatever is done to the ring is done to the one that we know.
         redis.command(&["COPY", "old", ring, "REPLACE"]);
