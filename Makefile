@@ -7,7 +7,7 @@ CARGO := $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 help:
 	@echo 'make run    everything on this machine: service, Entra look-alike, sample configuration'
 	@echo 'make test   install what the tests need, then formatting, lints, tests and documentation'
-	@echo 'make bench  the load test: takes some minutes, writes loadtest/report.md, plugin.md, replicas.md'
+	@echo 'make bench  the load test: takes about 25 minutes, writes loadtest/report.md'
 
 run: tools
 	$(CARGO) run --release --locked -- dev

@@ -12,8 +12,8 @@ use redis::{AsyncCommands as _, Client};
 use tempfile::TempDir;
 use tokio::task::LocalSet;
 
-use crate::client::Measured;
-use crate::machine::{self, Awake};
+use crate::load::closed::{Measured, Timed};
+use crate::system::machine::{self, Awake};
 
 /// As long as an answer and what stands beside it.
 const VALUE_BYTES: usize = 1500;
@@ -37,13 +37,6 @@ pub(crate) struct Redis {
 pub(crate) struct BareGets {
     pub(crate) sequential: Timed,
     pub(crate) at_once: Vec<Timed>,
-}
-
-/// What was measured, and what it cost the core.
-pub(crate) struct Timed {
-    pub(crate) measured: Measured,
-    /// Microseconds of the processor for each.
-    pub(crate) cpu_micros: f64,
 }
 
 impl Redis {
@@ -82,7 +75,10 @@ impl Redis {
     /// Reads one value from core 0 again and again: one after the other, then `in_flight` at once,
     /// `runs` times.
     pub(crate) fn bare_gets(&self, in_flight: usize, runs: usize) -> anyhow::Result<BareGets> {
-        machine::pin("0")?;
+        machine::on_core("0", || self.gets_from_here(in_flight, runs))
+    }
+
+    fn gets_from_here(&self, in_flight: usize, runs: usize) -> anyhow::Result<BareGets> {
         // To wake a sleeping core is paid by the one who wakes it.
         let _awake = Awake::start()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -15,7 +15,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 
-use crate::messages::Object;
+use crate::load::messages::Object;
 
 /// Gives every message back as it came.
 struct Echo;

@@ -9,11 +9,19 @@ use anyhow::{Context as _, bail, ensure};
 use hdrhistogram::Histogram;
 use tokio::task::{JoinHandle, LocalSet};
 
-use crate::client::{ACTIVE, Connection, requests, stay_awake};
-use crate::installation::Replica;
+use crate::bench::Bench;
+use crate::load::closed::stay_awake;
+use crate::load::connection::{Answer, Connection};
+use crate::load::expect::Expect;
+use crate::load::population::{Population, Question, form, introspections};
+use crate::report::Section;
+use crate::system::installation::{Installation, Replica};
+use crate::system::machine::giving_way;
 
-/// What is answered about a revoked token.
-const INACTIVE: &[u8] = br#"{"active":false}"#;
+/// How many are revoked.
+const REVOKED: usize = 300;
+/// How many tokens are asked about while others are revoked.
+const POPULATION: usize = 1000;
 /// How many connections keep each replica busy.
 const BUSY: usize = 4;
 /// From one revocation to the next.
@@ -42,8 +50,19 @@ pub(crate) struct Delays {
     pub(crate) from_answer: Histogram<u64>,
 }
 
+/// Three replicas, one of which revokes.
+pub(crate) fn run(bench: &Bench) -> anyhow::Result<Section> {
+    let count = bench.plan.pick(REVOKED, 20);
+    let tokens = bench.tokens(POPULATION + count)?;
+    let (population, revoked) = tokens.split_at(POPULATION);
+    let installation = Installation::new(&bench.plan, &bench.entra, "costly")?;
+    let replicas = [installation.replica()?, installation.replica()?, installation.replica()?];
+    let propagation = giving_way(|| measure(&replicas, population, revoked))?;
+    propagation.section()
+}
+
 /// Revokes one token after the other at the first replica. Fails when one is active again anywhere.
-pub(crate) fn measure(
+fn measure(
     replicas: &[Replica; 3],
     population: &[String],
     revoked: &[String],
@@ -51,25 +70,27 @@ pub(crate) fn measure(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
         let awake = stay_awake();
-        let busy = Busy::start(replicas, requests(population)).await?;
+        let busy = Busy::start(replicas, introspections(population)).await?;
         let [first, second, third] = replicas;
         let mut operator = Connection::open(first.address.admin).await?;
         let mut here = Connection::open(first.address.public).await?;
         let mut watchers =
             [Watcher::at(second.address.public).await?, Watcher::at(third.address.public).await?];
-        let questions = requests(revoked);
+        let questions = introspections(revoked);
         let (mut answered, mut unpromised) = (Histogram::new(3)?, 0);
         for (token, question) in revoked.iter().zip(&questions) {
             let (took, everywhere) = one(&mut operator, &mut watchers, token, question).await?;
             answered.record(u64::try_from(took.as_micros())?)?;
             unpromised += u64::from(!everywhere);
-            ensure!(here.ask(question).await? == INACTIVE, "active where it was revoked");
+            let after = here.answer(&question.bytes).await?;
+            ensure!(Expect::Inactive.is_met_by(after), "active where it was revoked: {after}");
         }
         let busy_per_second = busy.end()?;
         for replica in replicas {
             let mut connection = Connection::open(replica.address.public).await?;
             for question in &questions {
-                ensure!(connection.ask(question).await? == INACTIVE, "active again in the end");
+                let after = connection.answer(&question.bytes).await?;
+                ensure!(Expect::Inactive.is_met_by(after), "active again in the end: {after}");
             }
         }
         awake.abort();
@@ -88,7 +109,7 @@ async fn one(
     operator: &mut Connection,
     watchers: &mut [Watcher; 2],
     token: &str,
-    question: &[u8],
+    question: &Question,
 ) -> anyhow::Result<(Duration, bool)> {
     let [second, third] = watchers;
     second.connection.exchange(question).await?;
@@ -110,13 +131,7 @@ async fn one(
 }
 
 fn revocation(token: &str) -> Vec<u8> {
-    let body = format!("token={token}");
-    format!(
-        "POST /revocations HTTP/1.1\r\nHost: 127.0.0.1\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
+    form("/revocations", &format!("token={token}"))
 }
 
 /// Asks one replica about one token, again and again.
@@ -135,20 +150,21 @@ impl Watcher {
 
     /// When the token was first said not to be active. Watched on until the next is due: it is
     /// never active again.
-    async fn watch(&mut self, question: &[u8], sent: Instant) -> anyhow::Result<Instant> {
+    async fn watch(&mut self, question: &Question, sent: Instant) -> anyhow::Result<Instant> {
         let mut ended = None;
         while ended.is_none() || sent.elapsed() < INTERVAL {
             ensure!(sent.elapsed() < PATIENCE, "a revocation has not arrived");
             let asked = Instant::now();
-            let answer = self.connection.ask(question).await?;
+            let answer: Answer<'_> = self.connection.answer(&question.bytes).await?;
+            let inactive = Expect::Inactive.is_met_by(answer);
             let now = Instant::now();
             match ended {
-                None if answer == INACTIVE => ended = Some(now),
-                None if answer.starts_with(ACTIVE) => {}
-                Some(_) if answer == INACTIVE => {
+                None if inactive => ended = Some(now),
+                None if question.expect.is_met_by(answer) => {}
+                Some(_) if inactive => {
                     self.wait.record(u64::try_from((now - asked).as_micros())?)?;
                 }
-                _ => bail!("a wrong answer: {}", String::from_utf8_lossy(answer)),
+                _ => bail!("a wrong answer: {answer}"),
             }
         }
         ended.context("no end")
@@ -171,13 +187,13 @@ struct Busy {
 }
 
 impl Busy {
-    async fn start(replicas: &[Replica; 3], requests: Vec<Vec<u8>>) -> anyhow::Result<Self> {
-        let (requests, answers) = (Rc::new(requests), Rc::new(Cell::new(0)));
+    async fn start(replicas: &[Replica; 3], questions: Vec<Question>) -> anyhow::Result<Self> {
+        let (population, answers) = (Population::in_turn(questions), Rc::new(Cell::new(0)));
         let mut tasks = Vec::new();
         for replica in replicas {
             for _ in 0..BUSY {
                 let connection = Connection::open(replica.address.public).await?;
-                let work = ask_on(connection, Rc::clone(&requests), Rc::clone(&answers));
+                let work = ask_on(connection, population.clone(), Rc::clone(&answers));
                 tasks.push(tokio::task::spawn_local(work));
             }
         }
@@ -197,13 +213,12 @@ impl Busy {
 /// Asks until aborted.
 async fn ask_on(
     mut connection: Connection,
-    requests: Rc<Vec<Vec<u8>>>,
+    population: Population,
     answers: Rc<Cell<u64>>,
 ) -> anyhow::Result<()> {
-    loop {
-        for request in requests.iter() {
-            connection.exchange(request).await?;
-            answers.set(answers.get() + 1);
-        }
+    for number in 0.. {
+        connection.exchange(population.at(number).context("no question")?).await?;
+        answers.set(answers.get() + 1);
     }
+    Ok(())
 }

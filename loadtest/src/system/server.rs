@@ -1,14 +1,14 @@
 //! A server in a process of its own, pinned to core 0.
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::machine;
+use crate::system::{machine, mint};
 
 /// Killed when dropped. Tells its address, or several.
 pub(crate) struct Server<A = SocketAddr> {
@@ -27,9 +27,9 @@ impl<A> Server<A> {
             .args(["-c", "0"])
             .arg(program)
             .args(arguments)
-            .env("TYK_SECRET", crate::mint::SECRET)
-            .env("SEAL", crate::mint::SEAL)
-            .stdout(Stdio::null())
+            .env("TYK_SECRET", mint::SECRET)
+            .env("SEAL", mint::SEAL)
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .context("taskset (util-linux) or the server does not start")?;
@@ -38,7 +38,14 @@ impl<A> Server<A> {
         lines.read_line(&mut line)?;
         let address = find(&line).with_context(|| format!("no address in: {line}"))?;
         drain(lines);
+        // What is on record goes here, at its default.
+        drain(child.stdout.take().context("no output")?);
         Ok(Self { child, address })
+    }
+
+    /// Of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Resident memory, in bytes.
@@ -57,8 +64,12 @@ impl<A> Server<A> {
 }
 
 /// Reads on, so that the server never waits for us.
-fn drain(mut from: impl std::io::Read + Send + 'static) {
-    std::thread::spawn(move || std::io::copy(&mut from, &mut std::io::sink()));
+fn drain(mut from: impl Read + Send + 'static) {
+    std::thread::spawn(move || {
+        // As much as a pipe holds, so that the generator's core is seldom taken from it.
+        let mut buffer = vec![0; 64 * 1024];
+        while from.read(&mut buffer).is_ok_and(|read| read > 0) {}
+    });
 }
 
 impl<A> Drop for Server<A> {

@@ -1,5 +1,6 @@
 //! Tokens as Entra would sign them: RS256, about 1.3 KB, eight groups, each one of a kind.
 
+use std::ops::Range;
 use std::thread;
 
 use anyhow::Context as _;
@@ -14,8 +15,8 @@ pub(crate) const SECRET: &str = "loadtest-secret-4c9e1b7a6d2f8035e1a9";
 /// What replicas seal with.
 pub(crate) const SEAL: &str = "5c0e8f1d7a3b49266bd2e94f10a785c3d91e60fb27c84a35e2179d0b6f83ac54";
 
-/// Signs `count` different tokens on every core.
-pub(crate) fn tokens(entra: &Running, count: usize) -> anyhow::Result<Vec<String>> {
+/// Signs the tokens of these numbers, each different, on every core.
+pub(crate) fn tokens(entra: &Running, numbers: Range<usize>) -> anyhow::Result<Vec<String>> {
     let key = entra.signing_key();
     let others = (1..8).map(|n| format!("9e000000-0000-4000-8000-{n:012x}"));
     let groups: Vec<_> = std::iter::once(GOLD_CUSTOMERS.to_owned()).chain(others).collect();
@@ -27,9 +28,10 @@ pub(crate) fn tokens(entra: &Running, count: usize) -> anyhow::Result<Vec<String
     let opaque = ["aio", "rh", "xms_ftd", "wids", "name", "preferred_username", "roles"];
     let base = opaque.into_iter().fold(base, tessera::dev::token::TokenBuilder::without);
     let cores = thread::available_parallelism()?.get();
+    let part_of = numbers.clone();
     let part = |core: usize| -> anyhow::Result<Vec<String>> {
-        let numbers = (core..count).step_by(cores);
-        numbers
+        let share = part_of.clone().skip(core).step_by(cores);
+        share
             .map(|number| {
                 let token = base.clone().claim("uti", format!("loadtest-{number:013}"));
                 token.sign(&key).context("a token cannot be signed")
@@ -37,11 +39,20 @@ pub(crate) fn tokens(entra: &Running, count: usize) -> anyhow::Result<Vec<String
             .collect()
     };
     thread::scope(|scope| {
-        let parts: Vec<_> = (0..cores).map(|core| scope.spawn(move || part(core))).collect();
-        let mut all = Vec::with_capacity(count);
+        let parts: Vec<_> = (0..cores)
+            .map(|core| {
+                scope.spawn({
+                    let part = &part;
+                    move || part(core)
+                })
+            })
+            .collect();
+        let mut shares = Vec::new();
         for part in parts {
-            all.extend(part.join().map_err(|_| anyhow::anyhow!("a signer panicked"))??);
+            let share = part.join().map_err(|_| anyhow::anyhow!("a signer panicked"))??;
+            shares.push(share.into_iter());
         }
-        Ok(all)
+        // In the order of their numbers again.
+        Ok((0..numbers.len()).filter_map(|at| shares.get_mut(at % cores)?.next()).collect())
     })
 }

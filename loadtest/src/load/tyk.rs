@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use prost::Message as _;
 use serde_json::json;
 
-use crate::messages::{MiniRequestObject, Object, ReturnOverrides};
+use crate::load::messages::{MiniRequestObject, Object, ReturnOverrides};
 
 /// `CustomKeyCheck`: in the place of authentication.
 const CUSTOM_KEY_CHECK: i32 = 4;
@@ -77,7 +77,7 @@ fn object(token: &str, body: &str, exchange: bool) -> Object {
         raw_body: body.to_owned().into(),
         ..Default::default()
     };
-    let mut tessera = json!({ "api": "orders", "secret": crate::mint::SECRET });
+    let mut tessera = json!({ "api": "orders", "secret": crate::system::mint::SECRET });
     if exchange {
         tessera["exchange"] =
             json!({ "resource": "https://orders.internal", "scopes": ["orders.read"] });

@@ -1,29 +1,26 @@
 //! Tyk's plugin: what a decision from memory costs, beside reading a message and writing it again.
 
 use std::ffi::OsStr;
-use std::net::SocketAddr;
-use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use tessera::dev::apps::ORDERS;
 use tessera::dev::people::{GOLD_CUSTOMERS, HOME_TENANT};
-use tessera::dev::server::Running;
 
-use crate::calls::{Called, Load, drive};
-use crate::client::{Until, get};
-use crate::plugin_report::{Report, Shape, Shaped, Timed};
-use crate::scenarios::look_alike;
-use crate::server::Server;
-use crate::tyk::{Answer, Asking, objects};
-use crate::{Plan, machine, mint};
+use crate::bench::Bench;
+use crate::load::calls::{Called, Load, drive};
+use crate::load::closed::Until;
+use crate::load::connection::get;
+use crate::load::tyk::{Answer, Asking, objects};
+use crate::plan::Plan;
+use crate::report::Section;
+use crate::scenarios::plugin_report::{Report, Shape, Shaped, Timed};
+use crate::system::server::Server;
+use crate::system::tessera::Tessera;
 
 /// How many different tokens are asked about.
 const POPULATION: usize = 1000;
 /// How long is the JSON in a body, in bytes.
 const BODY_BYTES: usize = 4096;
-/// How long one run takes.
-const SECONDS: u64 = 3;
 /// How calls come. A gateway has one connection, whatever it has to ask at once.
 const SHAPES: [Shape; 4] = [
     Shape { name: "GET", body_bytes: 0, connections: 1, at_once: 32 },
@@ -31,51 +28,31 @@ const SHAPES: [Shape; 4] = [
     Shape { name: "GET", body_bytes: 0, connections: 1, at_once: 1 },
     Shape { name: "POST of 4 KB", body_bytes: BODY_BYTES, connections: 1, at_once: 32 },
 ];
-/// All calls again and again, for that long.
-const AGAIN: Until = Until::Elapsed(Duration::from_secs(SECONDS));
-
-/// Where tessera listens.
-struct Addresses {
-    tyk: SocketAddr,
-    admin: SocketAddr,
-}
-
-/// Measures this part alone.
-pub(crate) fn alone(plan: &Plan) -> anyhow::Result<()> {
-    let facts = machine::facts();
-    let entra = look_alike()?;
-    run(plan, &entra, &mint::tokens(&entra, POPULATION)?, facts)
-}
-
-/// Measures everything about the plugin and writes the report. The `facts` are those of the
-/// beginning.
-pub(crate) fn run(
-    plan: &Plan,
-    entra: &Running,
-    tokens: &[String],
-    mut facts: Vec<(&'static str, String)>,
-) -> anyhow::Result<()> {
-    facts.push(("load before", machine::load()?));
-    let tokens = tokens.get(..POPULATION).context("too few tokens")?;
-    machine::pin("1")?;
-    let folder = tempfile::tempdir()?;
-    let servers = Servers { tessera: start(plan, entra, folder.path())?, bare: bare()?, plan };
+/// Measures everything about the plugin.
+pub(crate) fn run(bench: &Bench) -> anyhow::Result<Section> {
+    let (plan, tokens) = (&bench.plan, bench.tokens(POPULATION)?);
+    let tessera = Tessera::start(plan, &configuration(bench.entra.authority()))?;
+    let servers = Servers { tessera, bare: bare()?, plan };
     let shapes: Vec<_> =
         SHAPES.iter().map(|shape| servers.shaped(*shape, tokens)).collect::<Result<_, _>>()?;
     let exchanged = servers.exchanged(tokens)?;
     let token_bytes = tokens.first().map_or(0, String::len);
-    let runs = plan.runs;
-    let report = Report { facts, token_bytes, runs, seconds: SECONDS, shapes, exchanged };
-    report.write(&plan.out.with_file_name("plugin.md"))
+    let (runs, seconds) = (plan.runs, plan.seconds);
+    Report { token_bytes, runs, seconds, shapes, exchanged }.section()
 }
 
 struct Servers<'p> {
-    tessera: Server<Addresses>,
+    tessera: Tessera,
     bare: Server,
     plan: &'p Plan,
 }
 
 impl Servers<'_> {
+    /// All calls again and again.
+    const fn again(&self) -> Until {
+        Until::Elapsed(self.plan.duration())
+    }
+
     /// tessera and the bare plugin in turns, so that both meet the same moods of the machine.
     fn shaped(&self, shape: Shape, tokens: &[String]) -> anyhow::Result<Shaped> {
         let messages = objects(tokens, Asking { body_bytes: shape.body_bytes, exchange: false });
@@ -83,7 +60,7 @@ impl Servers<'_> {
         let (mut bare, mut decided) = (Vec::new(), Vec::new());
         for run in 1..=self.plan.runs {
             bare.push(self.echoed(&messages, shape)?);
-            decided.push(self.decided(&messages, shape, AGAIN)?);
+            decided.push(self.decided(&messages, shape, self.again())?);
             let last = |runs: &[Timed]| runs.last().map_or(0.0, |last| last.measured.per_second);
             eprintln!("{shape} {run}: bare {:.0}/s, tessera {:.0}/s", last(&bare), last(&decided));
         }
@@ -95,7 +72,7 @@ impl Servers<'_> {
         let expected = Answer { request: true, ..Answer::default() };
         let call =
             |load| drive(self.bare.address, messages, load, |answer| check(answer, &expected));
-        timed(&self.bare, || call(load(shape, AGAIN)))
+        timed(&self.bare, || call(load(shape, self.again())))
     }
 
     /// Decisions that let pass, from memory but for the first about a token.
@@ -110,7 +87,7 @@ impl Servers<'_> {
         let messages = objects(tokens, Asking { body_bytes: 0, exchange: true });
         let expected = Answer { request: true, policies: 1, swapped: true, refused: false };
         self.admitted(&messages, load(shape, Until::Once), &expected)?;
-        self.admitted(&messages, load(shape, AGAIN), &expected)
+        self.admitted(&messages, load(shape, self.again()), &expected)
     }
 
     fn admitted(
@@ -120,7 +97,7 @@ impl Servers<'_> {
         expected: &Answer,
     ) -> anyhow::Result<Timed> {
         let before = self.count()?;
-        let to = self.tessera.address.tyk;
+        let to = self.tessera.address.tyk.context("no address for Tyk")?;
         let timed =
             timed(&self.tessera, || drive(to, messages, load, |answer| check(answer, expected)))?;
         let counted = self.count()? - before;
@@ -158,18 +135,6 @@ fn timed<A>(
     let ran = server.cpu()?.saturating_sub(ran);
     let cpu_micros = ran.as_secs_f64() * 1e6 / measured.latency.len() as f64;
     Ok(Timed { measured, cpu_micros, waited })
-}
-
-fn start(plan: &Plan, entra: &Running, folder: &Path) -> anyhow::Result<Server<Addresses>> {
-    let file = folder.join("tessera.yaml");
-    std::fs::write(&file, configuration(entra.authority()))?;
-    let find = |line: &str| {
-        let started: serde_json::Value = serde_json::from_str(line).ok()?;
-        let find = |name: &str| started.get(name)?.as_str()?.parse().ok();
-        Some(Addresses { tyk: find("tyk")?, admin: find("admin")? })
-    };
-    let arguments: [&OsStr; 3] = ["serve".as_ref(), "--config".as_ref(), file.as_ref()];
-    Server::start(plan.tessera.as_os_str(), &arguments, find)
 }
 
 fn bare() -> anyhow::Result<Server> {

@@ -14,6 +14,17 @@ pub(crate) fn pin(cores: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs `work` with this process pinned to `cores`, and then returns to core 1.
+pub(crate) fn on_core<T>(
+    cores: &str,
+    work: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    pin(cores)?;
+    let done = work();
+    pin("1")?;
+    done
+}
+
 /// Runs `work` on a thread of its own that leaves its core at once to whatever else wants it. Only
 /// that thread does: what other threads start would do the same for ever.
 pub(crate) fn giving_way<T: Send>(

@@ -1,15 +1,15 @@
 //! gRPC calls as Tyk makes them: unary, over few HTTP/2 connections (RFC 9113) without TLS that
 //! stay open, many at once on each. A closed loop: a call that was answered is followed by the
 //! next. Written by hand, frame by frame, so that the generator costs less than what it drives; it
-//! polls without ever sleeping, for the reason that `client::stay_awake` names.
+//! polls without ever sleeping, for the reason that `closed::stay_awake` names.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use crate::client::{Measured, Until};
-use crate::frames::Connection;
+use crate::load::closed::{Measured, Until};
+use crate::load::frames::Connection;
 
 /// How the calls are made.
 #[derive(Clone, Copy)]

@@ -1,0 +1,131 @@
+//! What scenarios share: one look-alike of Entra, tokens that are signed once, and what bare
+//! cryptography does on this machine.
+
+use std::cell::OnceCell;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use tessera::adapters::clock::SystemClock;
+use tessera::dev::server::Running;
+use tessera::dev::tenant::{FakeEntra, KeySupply, Options};
+
+use crate::bare;
+use crate::plan::Plan;
+use crate::report::{Outcome, Report};
+use crate::scenarios::Chosen;
+use crate::system::{machine, mint};
+
+/// How many tokens are signed at once: the next of these that is enough. Slices that were given out
+/// stay where they are, so more tokens are a further list.
+const STEPS: [usize; 10] =
+    [1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000];
+
+/// Where a scenario runs. The server has core 0; this process, once a scenario has begun, core 1.
+pub(crate) struct Bench {
+    pub(crate) plan: Plan,
+    /// Signs tokens as Entra would.
+    pub(crate) entra: Running,
+    /// The machine and the commit: name and value.
+    pub(crate) facts: Vec<(&'static str, String)>,
+    tokens: [OnceCell<Vec<String>>; STEPS.len()],
+    checks: OnceCell<Vec<f64>>,
+    signatures: OnceCell<Vec<f64>>,
+}
+
+impl Bench {
+    /// Looks at the machine before it is divided, and at the commit before reports are written.
+    pub(crate) fn start(plan: Plan) -> anyhow::Result<Self> {
+        let mut facts = machine::facts();
+        facts.push(("load before", machine::load()?));
+        let entra = look_alike()?;
+        let (checks, signatures) = (OnceCell::new(), OnceCell::new());
+        let tokens = std::array::from_fn(|_| OnceCell::new());
+        Ok(Self { plan, entra, facts, tokens, checks, signatures })
+    }
+
+    /// Runs what was chosen, in order, and writes the report. A scenario that fails does not keep
+    /// the others from being measured, but the run fails, and the report says so.
+    pub(crate) fn run(&self, chosen: &[Chosen]) -> anyhow::Result<()> {
+        let mut outcomes = Vec::new();
+        for (name, scenario) in chosen {
+            eprintln!("== {name}");
+            machine::pin("1")?;
+            let begun = std::time::Instant::now();
+            let found = scenario(self);
+            let took = begun.elapsed();
+            match &found {
+                Ok(_) => eprintln!("== {name}: {} s", took.as_secs()),
+                Err(error) => eprintln!("== {name} FAILED: {error:#}"),
+            }
+            outcomes.push(Outcome { name, found, took });
+        }
+        let failed = outcomes.iter().filter(|outcome| outcome.found.is_err()).count();
+        Report { plan: &self.plan, facts: &self.facts, outcomes }.write()?;
+        if failed > 0 {
+            bail!("{failed} of {} scenarios failed", chosen.len());
+        }
+        Ok(())
+    }
+
+    /// `count` different RS256 tokens of about 1.4 KB for `ORDERS`: always the same first ones.
+    pub(crate) fn tokens(&self, count: usize) -> anyhow::Result<&[String]> {
+        let enough = STEPS.iter().position(|step| *step >= count).context("too many tokens")?;
+        let kept = self.tokens.get(enough).context("no such step")?;
+        if kept.get().is_none() {
+            let signed = self.tokens.iter().filter_map(OnceCell::get).max_by_key(|list| list.len());
+            let signed = signed.map_or(&[][..], Vec::as_slice);
+            let wanted = STEPS.get(enough).copied().unwrap_or(count);
+            let list = match signed.get(..wanted) {
+                Some(some) => some.to_vec(),
+                None => self.further(signed, wanted)?,
+            };
+            kept.set(list).map_err(|_| anyhow::anyhow!("tokens were signed twice"))?;
+        }
+        kept.get().and_then(|list| list.get(..count)).context("too few tokens")
+    }
+
+    /// Signs on every core, before anything is measured.
+    fn further(&self, signed: &[String], wanted: usize) -> anyhow::Result<Vec<String>> {
+        eprintln!("signing {} tokens", wanted - signed.len());
+        machine::pin("0-1")?;
+        let mut list = signed.to_vec();
+        list.extend(mint::tokens(&self.entra, signed.len()..wanted)?);
+        machine::pin("1")?;
+        Ok(list)
+    }
+
+    /// Bare RS256 checks per second on core 0, one number for each run.
+    pub(crate) fn checks(&self) -> anyhow::Result<&[f64]> {
+        let sample = self.tokens(self.plan.pick(10_000, 1000))?;
+        let measure = || bare::crypto::checks_per_second(&self.entra, sample);
+        self.measured_once(&self.checks, measure)
+    }
+
+    /// Bare ES256 signatures per second on core 0, one number for each run.
+    pub(crate) fn signatures(&self) -> anyhow::Result<&[f64]> {
+        self.measured_once(&self.signatures, || {
+            bare::crypto::signatures_per_second(self.plan.pick(20_000, 1000))
+        })
+    }
+
+    fn measured_once<'b>(
+        &self,
+        kept: &'b OnceCell<Vec<f64>>,
+        measure: impl Fn() -> anyhow::Result<f64>,
+    ) -> anyhow::Result<&'b [f64]> {
+        if kept.get().is_none() {
+            let runs = (0..self.plan.runs).map(|_| measure()).collect::<Result<_, _>>()?;
+            kept.set(runs).map_err(|_| anyhow::anyhow!("measured twice"))?;
+        }
+        kept.get().map(Vec::as_slice).context("not measured")
+    }
+}
+
+/// The look-alike, with keys of its own. One whose keys are to change is started beside that of the
+/// bench.
+pub(crate) fn look_alike() -> anyhow::Result<Running> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let options = Options { clock: Arc::new(SystemClock::new()), keys: KeySupply::Fresh };
+    Ok(FakeEntra::start(listener, options)?)
+}

@@ -1,0 +1,36 @@
+//! What can be measured, in the order in which it is.
+
+mod cold;
+mod plugin;
+mod plugin_report;
+mod redis_tier;
+mod redis_tier_report;
+mod revocation;
+mod revocation_report;
+
+use crate::bench::Bench;
+use crate::report::Section;
+
+/// Measures, and tells what was found.
+pub(crate) type Scenario = fn(&Bench) -> anyhow::Result<Section>;
+
+/// A scenario and its name on the command line.
+pub(crate) type Chosen = (&'static str, Scenario);
+
+/// In the order of the report.
+const ALL: [Chosen; 4] = [
+    ("cold", cold::run),
+    ("redis_tier", redis_tier::run),
+    ("revocation", revocation::run),
+    ("plugin", plugin::run),
+];
+
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|(name, _)| *name)
+}
+
+/// Those of these names; none: all.
+pub(crate) fn chosen(names: &[String]) -> Vec<Chosen> {
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    ALL.into_iter().filter(|(name, _)| wanted(name)).collect()
+}

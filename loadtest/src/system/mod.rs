@@ -1,0 +1,8 @@
+//! What is measured, and on which core.
+
+pub(crate) mod installation;
+pub(crate) mod machine;
+pub(crate) mod mint;
+pub(crate) mod redis;
+pub(crate) mod server;
+pub(crate) mod tessera;

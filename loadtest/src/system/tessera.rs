@@ -1,0 +1,74 @@
+//! One tessera with a configuration of its own.
+
+use std::ffi::OsStr;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+use tessera::dev::configuration::for_orders;
+
+use crate::bench::Bench;
+use crate::plan::Plan;
+use crate::system::server::Server;
+
+/// Killed when dropped, with its files.
+pub(crate) struct Tessera {
+    server: Server<Addresses>,
+    folder: TempDir,
+}
+
+/// Where a tessera listens.
+pub(crate) struct Addresses {
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    /// If the configuration has it.
+    pub(crate) tyk: Option<SocketAddr>,
+}
+
+impl Tessera {
+    /// With everything at its default, for tokens of the bench's look-alike.
+    pub(crate) fn for_orders(bench: &Bench) -> anyhow::Result<Self> {
+        Self::start(&bench.plan, &for_orders(bench.entra.authority()))
+    }
+
+    /// Knows `TYK_SECRET` and `SEAL` from its environment.
+    pub(crate) fn start(plan: &Plan, configuration: &str) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let file = file_in(folder.path());
+        std::fs::write(&file, configuration)?;
+        Ok(Self { server: serve(&plan.tessera, &file)?, folder })
+    }
+
+    /// The file that it watches.
+    pub(crate) fn configuration(&self) -> PathBuf {
+        file_in(self.folder.path())
+    }
+}
+
+impl Deref for Tessera {
+    type Target = Server<Addresses>;
+
+    fn deref(&self) -> &Server<Addresses> {
+        &self.server
+    }
+}
+
+fn file_in(folder: &Path) -> PathBuf {
+    folder.join("tessera.yaml")
+}
+
+/// Starts `tessera serve` with this file.
+pub(crate) fn serve(program: &Path, file: &Path) -> anyhow::Result<Server<Addresses>> {
+    let arguments: [&OsStr; 3] = ["serve".as_ref(), "--config".as_ref(), file.as_ref()];
+    Server::start(program.as_os_str(), &arguments, addresses)
+        .with_context(|| program.display().to_string())
+}
+
+/// From the line that says that it has started.
+fn addresses(line: &str) -> Option<Addresses> {
+    let started: serde_json::Value = serde_json::from_str(line).ok()?;
+    let find = |name: &str| started.get(name)?.as_str()?.parse().ok();
+    Some(Addresses { public: find("public")?, admin: find("admin")?, tyk: find("tyk") })
+}
