@@ -37,18 +37,22 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum BareServer {
     /// Reads a form and writes the bytes of a file
-    #[command(hide = true)]
-    BareHttp { answer: PathBuf },
+    #[command(name = "bare-http", hide = true)]
+    Http { answer: PathBuf },
+    /// Writes the bytes of a file, whatever it is asked
+    #[command(name = "bare-null", hide = true)]
+    Null { answer: PathBuf },
     /// Gives every message of Tyk back as it came
-    #[command(hide = true)]
-    BarePlugin,
+    #[command(name = "bare-plugin", hide = true)]
+    Plugin,
 }
 
 fn main() -> anyhow::Result<()> {
     let line = CommandLine::parse();
     match line.server {
-        Some(BareServer::BareHttp { answer }) => bare::http::serve(&answer),
-        Some(BareServer::BarePlugin) => bare::plugin::serve(),
+        Some(BareServer::Http { answer }) => bare::http::serve(&answer),
+        Some(BareServer::Null { answer }) => bare::null::serve(&answer),
+        Some(BareServer::Plugin) => bare::plugin::serve(),
         None => {
             let chosen = scenarios::chosen(&line.scenarios);
             let plan = line.plan.settled(line.scenarios.is_empty());

@@ -2,4 +2,6 @@
 
 pub(crate) mod crypto;
 pub(crate) mod http;
+pub(crate) mod null;
 pub(crate) mod plugin;
+pub(crate) mod servers;

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use crate::load::closed::{Measured, Timed};
+use crate::load::open::Offered;
 
 /// A Markdown table.
 pub(crate) struct Table {
@@ -30,10 +31,54 @@ impl Table {
             "lowest",
             "highest",
             "core µs each",
+            "core busy",
             "p50 µs",
             "p99 µs",
             "p99.9 µs",
         ])
+    }
+
+    /// A table whose rows are [`Table::offered`].
+    pub(crate) fn of_offers(what: &str) -> Self {
+        Self::new(&[
+            what,
+            "offered per second",
+            "answered per second",
+            "p50 µs",
+            "p90 µs",
+            "p99 µs",
+            "p99.9 µs",
+            "highest µs",
+            "sent late",
+        ])
+    }
+
+    /// Several runs of the same offer, each quantile with its median and, if there are several, its
+    /// lowest and highest. Latency counts from when a question was due.
+    pub(crate) fn offered(&mut self, name: &str, runs: &[Offered]) {
+        let spread = |value: &dyn Fn(&Offered) -> f64| Spread::of(runs.iter().map(value));
+        let median = |value: &dyn Fn(&Offered) -> f64| format!("{:.0}", spread(value).median);
+        let quantile = |at: f64| {
+            let Spread { lowest, median, highest } =
+                spread(&|run| run.latency.value_at_quantile(at) as f64);
+            if runs.len() > 1 {
+                format!("{median:.0} ({lowest:.0} to {highest:.0})")
+            } else {
+                format!("{median:.0}")
+            }
+        };
+        let late = spread(&|run| run.late as f64 / run.latency.len() as f64).median;
+        self.row([
+            name.to_owned(),
+            median(&|run| run.offer.rate),
+            median(&|run| run.per_second),
+            quantile(0.5),
+            quantile(0.9),
+            quantile(0.99),
+            quantile(0.999),
+            quantile(1.0),
+            format!("{:.2} %", late * 100.0),
+        ]);
     }
 
     /// Several runs of the same.
@@ -49,6 +94,7 @@ impl Table {
             format!("{lowest:.0}"),
             format!("{highest:.0}"),
             format!("{each:.1}"),
+            format!("{:.0} %", each * median / 1e4),
             p50.to_string(),
             p99.to_string(),
             p999.to_string(),
@@ -61,7 +107,7 @@ impl Table {
         let Spread { lowest, median, highest } = Spread::of(rates.iter().copied());
         let [m, l, h] = [median, lowest, highest].map(|rate| format!("{rate:.0}"));
         let each = format!("{:.1}", 1e6 / median);
-        self.row([name, &m, &l, &h, &each, "", "", ""]);
+        self.row([name, &m, &l, &h, &each, "100 %", "", "", ""]);
     }
 }
 
@@ -111,6 +157,15 @@ pub(crate) fn together<'a>(
     Ok(all)
 }
 
+/// The latencies of several offers as one.
+pub(crate) fn together_offers(runs: &[Offered]) -> anyhow::Result<Histogram<u64>> {
+    let mut all = Histogram::new(3)?;
+    for run in runs {
+        all.add(&run.latency)?;
+    }
+    Ok(all)
+}
+
 /// Several runs, for machines.
 pub(crate) fn json_of(runs: &[Timed]) -> Value {
     let each = |value: fn(&Timed) -> f64| runs.iter().map(value).collect::<Vec<_>>();
@@ -119,6 +174,23 @@ pub(crate) fn json_of(runs: &[Timed]) -> Value {
         "core_micros": each(|run| run.cpu_micros),
         "micros": runs.iter().map(|run| quantiles(&run.measured.latency)).collect::<Vec<_>>(),
     })
+}
+
+/// Several runs of the same offer, for machines.
+pub(crate) fn json_of_offers(runs: &[Offered]) -> Value {
+    let told = |run: &Offered| {
+        json!({
+            "offered_per_second": run.offer.rate,
+            "answered_per_second": run.per_second,
+            "seconds": run.offer.lasting.as_secs_f64(),
+            "connections": run.offer.connections,
+            "seed": run.offer.seed,
+            "micros": quantiles(&run.latency),
+            "micros_from_sending": quantiles(&run.service),
+            "sent_late": run.late,
+        })
+    };
+    runs.iter().map(told).collect()
 }
 
 /// Latencies, for machines.

@@ -1,6 +1,8 @@
 //! What can be measured, in the order in which it is.
 
+mod cached;
 mod cold;
+mod generator;
 mod plugin;
 mod plugin_report;
 mod redis_tier;
@@ -18,7 +20,9 @@ pub(crate) type Scenario = fn(&Bench) -> anyhow::Result<Section>;
 pub(crate) type Chosen = (&'static str, Scenario);
 
 /// In the order of the report.
-const ALL: [Chosen; 4] = [
+const ALL: [Chosen; 6] = [
+    ("generator", generator::run),
+    ("cached", cached::run),
     ("cold", cold::run),
     ("redis_tier", redis_tier::run),
     ("revocation", revocation::run),

@@ -12,8 +12,21 @@ use tessera::dev::server::Running;
 /// The secret of the one client.
 pub(crate) const SECRET: &str = "loadtest-secret-4c9e1b7a6d2f8035e1a9";
 
+/// Clients where there are several.
+pub(crate) const CALLERS: [&str; 4] = ["orders", "portal", "finance", "mesh"];
+
+/// The secret of one of several clients, which a server has as `SECRET_NAME` in its environment.
+pub(crate) fn secret_of(caller: &str) -> String {
+    format!("{SECRET}-{caller}")
+}
+
 /// What replicas seal with.
 pub(crate) const SEAL: &str = "5c0e8f1d7a3b49266bd2e94f10a785c3d91e60fb27c84a35e2179d0b6f83ac54";
+
+/// What the token of this number is called (`uti`).
+pub(crate) fn name(number: usize) -> String {
+    format!("loadtest-{number:013}")
+}
 
 /// Signs the tokens of these numbers, each different, on every core.
 pub(crate) fn tokens(entra: &Running, numbers: Range<usize>) -> anyhow::Result<Vec<String>> {
@@ -33,7 +46,7 @@ pub(crate) fn tokens(entra: &Running, numbers: Range<usize>) -> anyhow::Result<V
         let share = part_of.clone().skip(core).step_by(cores);
         share
             .map(|number| {
-                let token = base.clone().claim("uti", format!("loadtest-{number:013}"));
+                let token = base.clone().claim("uti", name(number));
                 token.sign(&key).context("a token cannot be signed")
             })
             .collect()

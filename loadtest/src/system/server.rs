@@ -29,6 +29,7 @@ impl<A> Server<A> {
             .args(arguments)
             .env("TYK_SECRET", mint::SECRET)
             .env("SEAL", mint::SEAL)
+            .envs(mint::CALLERS.map(|name| (format!("SECRET_{name}"), mint::secret_of(name))))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
