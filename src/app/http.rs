@@ -4,9 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use actix_web::dev::{Server, Service as _};
+use actix_web::body::MessageBody;
+use actix_web::dev::{Server, Service as _, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::web::Data;
-use actix_web::{App as Routes, HttpServer};
+use actix_web::{App as Routes, Error, HttpServer};
 use rustls::ServerConfig;
 use tracing_actix_web::TracingLogger;
 
@@ -51,18 +52,31 @@ pub(super) fn public(
     grace: Duration,
     (address, tls): (SocketAddr, Option<ServerConfig>),
 ) -> Opened {
-    let server = HttpServer::new(move || {
-        let leaving = leaving.clone();
-        Routes::new()
-            .app_data(data.clone())
-            .wrap(TracingLogger::<RequestSpan>::new())
-            .wrap_fn(move |request, service| {
-                let (leaving, answer) = (leaving.clone(), service.call(request));
-                async move { answer.await.map(|answer| leaving.told(answer)) }
-            })
-            .configure(public::routes)
-    });
+    let server = HttpServer::new(move || answering(data.clone(), leaving.clone()));
     open!(server.keep_alive(KEEP_ALIVE).shutdown_timeout(grace.as_secs()), address, tls)
+}
+
+/// What is done about a request of a client, from its head to the answer's.
+pub(super) fn answering(
+    data: Data<Public>,
+    leaving: Leaving,
+) -> Routes<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    Routes::new()
+        .app_data(data)
+        .wrap(TracingLogger::<RequestSpan>::new())
+        .wrap_fn(move |request, service| {
+            let (leaving, answer) = (leaving.clone(), service.call(request));
+            async move { answer.await.map(|answer| leaving.told(answer)) }
+        })
+        .configure(public::routes)
 }
 
 /// What operators call.

@@ -39,7 +39,7 @@ use key_events::KeyEvents;
 use live::Live;
 pub use live::{Commit, Following, LivePart, Watched};
 use parts::Parts;
-pub use parts::{Outside, rehearsing};
+pub use parts::{Outside, answering, rehearsing};
 use stop::{Listeners, Stopping, seconds};
 use tls::TlsHandles;
 

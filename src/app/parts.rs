@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::web::Data;
+use actix_web::{App as Routes, Error};
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-use super::StartError;
 use super::kept::{Following, Kept};
 use super::live::{Applier, Live, Told};
+use super::{StartError, http};
 use crate::adapters::audit::Trail;
 use crate::adapters::background::Background;
 use crate::adapters::graph::GraphGroups;
@@ -97,6 +100,28 @@ pub fn rehearsing(
     let beside = Config { signing: Signing::default(), redis: None, audit, ..config.clone() };
     let Parts { public, .. } = Parts::new(&beside, clock, tasks)?;
     Ok(Arc::clone(&public.exchanger))
+}
+
+/// What the public listener does with a request, without the listener: the guard benchmarks count its
+/// instructions. To be called in the runtime that will run it.
+pub fn answering(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    tasks: &TaskTracker,
+) -> Result<
+    Routes<
+        impl ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<impl MessageBody + use<>>,
+            Error = Error,
+            InitError = (),
+        > + use<>,
+    >,
+    StartError,
+> {
+    let Parts { public, admin, .. } = Parts::new(config, clock, tasks)?;
+    Ok(http::answering(public, admin.leaving.clone()))
 }
 
 /// What the handlers of both listeners work with.
