@@ -43,7 +43,7 @@ unit:
 docs:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
 
-# One function takes more instructions than its limit, and this fails: see loadtest/README.md.
+# One function takes more instructions than its limit, and this fails: see loadtest/benches/README.md.
 guard: test-tools
 	GUNGRAUN_RUNNER=$(CURDIR)/target/tools/gungraun-0.20.0/bin/gungraun-runner \
 		$(CARGO) bench --locked --manifest-path loadtest/Cargo.toml --bench guard

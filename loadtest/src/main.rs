@@ -24,7 +24,7 @@ use crate::plan::Plan;
 #[command(args_conflicts_with_subcommands = true)]
 struct CommandLine {
     #[command(subcommand)]
-    server: Option<BareServer>,
+    command: Option<Command>,
     /// What to measure; everything unless told
     #[arg(value_name = "SCENARIO", value_parser = PossibleValuesParser::new(scenarios::names()))]
     scenarios: Vec<String>,
@@ -32,10 +32,12 @@ struct CommandLine {
     plan: Plan,
 }
 
-/// What this program is, too: the servers that tessera is measured beside, each in a process of its
-/// own.
+/// What this program does beside measuring: it is the servers that tessera is measured beside, each in
+/// a process of its own.
 #[derive(Debug, Subcommand)]
-enum BareServer {
+enum Command {
+    /// Writes the figures of loadtest/report.json into docs/performance.md, as a whole run does
+    Figures,
     /// Reads a form and writes the bytes of a file
     #[command(name = "bare-http", hide = true)]
     Http { answer: PathBuf },
@@ -49,10 +51,11 @@ enum BareServer {
 
 fn main() -> anyhow::Result<()> {
     let line = CommandLine::parse();
-    match line.server {
-        Some(BareServer::Http { answer }) => bare::http::serve(&answer),
-        Some(BareServer::Null { answer }) => bare::null::serve(&answer),
-        Some(BareServer::Plugin) => bare::plugin::serve(),
+    match line.command {
+        Some(Command::Figures) => report::renew_page(),
+        Some(Command::Http { answer }) => bare::http::serve(&answer),
+        Some(Command::Null { answer }) => bare::null::serve(&answer),
+        Some(Command::Plugin) => bare::plugin::serve(),
         None => {
             let chosen = scenarios::chosen(&line.scenarios);
             let plan = line.plan.settled(line.scenarios.is_empty());

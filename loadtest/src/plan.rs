@@ -58,4 +58,9 @@ impl Plan {
         let default = if self.whole { "loadtest/report.md" } else { "target/loadtest/report.md" };
         self.out.clone().unwrap_or_else(|| default.into())
     }
+
+    /// Whether the report goes into the repository.
+    pub(crate) const fn is_published(&self) -> bool {
+        self.whole && self.out.is_none()
+    }
 }

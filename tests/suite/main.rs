@@ -26,6 +26,7 @@ mod metadata;
 mod metrics;
 mod observability;
 mod outages;
+mod performance;
 mod plugin;
 mod probe;
 mod properties;

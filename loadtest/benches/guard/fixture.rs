@@ -7,14 +7,13 @@ use std::sync::Arc;
 use serde_json::json;
 use tessera::adapters::clock::SystemClock;
 use tessera::config::{Config, Environment, PlainSecrets, load};
-use tessera::dev::apps::{ORDERS, PORTAL};
+use tessera::dev::apps::ORDERS;
 use tessera::dev::configuration::for_orders;
 use tessera::dev::issue::Issuer;
 use tessera::dev::keys::SigningKey;
-use tessera::dev::people::{ALICE, GOLD_CUSTOMERS, HOME_TENANT};
+use tessera::dev::people::{GOLD_CUSTOMERS, HOME_TENANT};
 use tessera::dev::server::Running;
 use tessera::dev::tenant::{FakeEntra, KeySupply, Options};
-use tessera::dev::token::TokenBuilder;
 use tessera::domain::mapping::{Grant, Mapped, Mapping, Rule, When};
 use tessera::domain::subject_token::SubjectToken;
 use tessera::domain::tenant::{IssuerId, TokenVersion};
@@ -23,8 +22,8 @@ use tessera::protocol::jwk::{KeySet, KeyUse, VerificationKey};
 use tessera::protocol::jws::UnverifiedJwt;
 use tessera::protocol::time::{Seconds, UnixTime};
 
-/// The secret of the one client.
-pub(crate) const SECRET: &str = "guard-secret-4c9e1b7a6d2f8035e1a9b0c2";
+use crate::mint::{SECRET, typical};
+
 /// When everything happens that does not ask for the time itself.
 pub(crate) const NOW: UnixTime = UnixTime::from_seconds(1_795_435_200);
 /// What the one client asks tokens for.
@@ -35,22 +34,6 @@ pub(crate) fn look_alike() -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let options = Options { clock: Arc::new(SystemClock::new()), keys: KeySupply::Fresh };
     FakeEntra::start(listener, options).unwrap()
-}
-
-/// The token that clients send most: of a person in eight groups, about 1.4 KB.
-fn typical(issuer: &Issuer) -> TokenBuilder {
-    let others = (1..8).map(|n| format!("9e000000-0000-4000-8000-{n:012x}"));
-    let groups: Vec<_> = std::iter::once(GOLD_CUSTOMERS.to_owned()).chain(others).collect();
-    let token = issuer.delegated(&PORTAL, &ALICE, &ORDERS, &["orders.read", "orders.write"]);
-    let opaque = ["aio", "rh", "xms_ftd", "wids", "name", "preferred_username", "roles"];
-    opaque.into_iter().fold(token, TokenBuilder::without).claim("groups", json!(groups))
-}
-
-/// So many tokens of the look-alike, each one of a kind.
-pub(crate) fn tokens(entra: &Running, count: usize) -> Vec<String> {
-    let (base, key) = (typical(&entra.issuer(HOME_TENANT)), entra.signing_key());
-    let sign = |number| base.clone().claim("uti", format!("guard-{number:016}")).sign(&key);
-    (0..count).map(sign).collect::<Result<_, _>>().unwrap()
 }
 
 /// The configuration of the load test, which lets `tyk` introspect and exchange.

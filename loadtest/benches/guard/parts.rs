@@ -24,7 +24,8 @@ use tessera::service::standing::Standing;
 use tessera::service::verdict_cache::{Entry, Question, Recalled, VerdictCache};
 
 use crate::at_most;
-use crate::fixture::{NOW, RESOURCE, SECRET, Signed, Valid, configuration, issuer, mapping};
+use crate::fixture::{NOW, RESOURCE, Signed, Valid, configuration, issuer, mapping};
+use crate::mint::SECRET;
 
 /// For as long as the process lives, which is one benchmark.
 fn kept<T>(value: T) -> &'static T {

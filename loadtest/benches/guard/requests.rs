@@ -18,7 +18,8 @@ use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 use crate::at_most;
-use crate::fixture::{RESOURCE, SECRET, configuration, look_alike, tokens};
+use crate::fixture::{RESOURCE, configuration, look_alike};
+use crate::mint::{SECRET, tokens};
 
 /// How many requests came before the one that is counted: every table has its size then, and
 /// whatever is made at first use is made.
@@ -49,7 +50,8 @@ fn service(path: &'static str, body: fn(&str) -> String, seen: Seen) -> Ask {
     let config = configuration(entra.authority());
     // As in a process of its own; there is nothing in it that anybody reads.
     std::mem::forget(tessera::telemetry::logs::start(config.log, None).unwrap());
-    let mut bodies: Vec<_> = tokens(entra, BEFORE).iter().map(|token| body(token)).collect();
+    let mut bodies: Vec<_> =
+        tokens(entra, 0..BEFORE).unwrap().iter().map(|token| body(token)).collect();
     let last = match seen {
         Seen::Before => bodies.last().cloned(),
         Seen::Never => bodies.pop(),
@@ -94,7 +96,7 @@ fn exchange(token: &str) -> String {
 
 // A whole request.
 #[library_benchmark]
-#[bench::cached(args = (service("/introspect", introspection, Seen::Before)), config = at_most(105_000))]
+#[bench::cached(args = (service("/introspect", introspection, Seen::Before)), config = at_most(107_000))]
 #[bench::cold(args = (service("/introspect", introspection, Seen::Never)), config = at_most(690_000))]
 fn introspect(ask: Ask) -> ServiceResponse {
     good(ask())

@@ -1,5 +1,6 @@
 //! The report: for people as Markdown with plots, for machines as JSON beside it.
 
+pub(crate) mod page;
 pub(crate) mod plot;
 pub(crate) mod table;
 
@@ -12,8 +13,12 @@ use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
 use crate::plan::Plan;
+use page::figure;
 use plot::Plot;
 use table::Table;
+
+/// What shows the most important figures.
+const PAGE: &str = "docs/performance.md";
 
 /// What one scenario found.
 pub(crate) struct Section {
@@ -86,19 +91,15 @@ impl Target {
     }
 }
 
-/// With as many digits as say something.
-pub(crate) fn figure(number: f64) -> String {
-    let digits = match number.abs() {
-        0.0 => 0,
-        size if size < 10.0 => 2,
-        size if size < 100.0 => 1,
-        _ => 0,
-    };
-    format!("{number:.digits$}")
+/// Puts the figures of the report in the repository into the page there.
+pub(crate) fn renew_page() -> anyhow::Result<()> {
+    let report = serde_json::from_slice(&fs::read("loadtest/report.json")?)?;
+    let page = fs::read_to_string(PAGE)?;
+    Ok(fs::write(PAGE, page::renewed(&page, &report).map_err(anyhow::Error::msg)?)?)
 }
 
 impl Report<'_> {
-    /// Writes both forms and the plots, and prints the Markdown.
+    /// Writes both forms and the plots, and the figures of the page, and prints the Markdown.
     pub(crate) fn write(&self) -> anyhow::Result<()> {
         let out = self.plan.report();
         let folder = out.parent().unwrap_or(Path::new("."));
@@ -109,7 +110,7 @@ impl Report<'_> {
         fs::write(out.with_extension("json"), machine + "\n")?;
         self.plots(&folder.join("plots"))?;
         println!("{text}");
-        Ok(())
+        if self.plan.is_published() { renew_page() } else { Ok(()) }
     }
 
     /// The plots of this run, and no older ones.

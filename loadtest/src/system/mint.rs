@@ -6,8 +6,10 @@ use std::thread;
 use anyhow::Context as _;
 use serde_json::json;
 use tessera::dev::apps::{ORDERS, PORTAL};
+use tessera::dev::issue::Issuer;
 use tessera::dev::people::{ALICE, GOLD_CUSTOMERS, HOME_TENANT};
 use tessera::dev::server::Running;
+use tessera::dev::token::TokenBuilder;
 
 /// The secret of the one client.
 pub(crate) const SECRET: &str = "loadtest-secret-4c9e1b7a6d2f8035e1a9";
@@ -28,18 +30,20 @@ pub(crate) fn name(number: usize) -> String {
     format!("loadtest-{number:013}")
 }
 
+/// The token that clients send most: of a person in eight groups.
+pub(crate) fn typical(issuer: &Issuer) -> TokenBuilder {
+    let others = (1..8).map(|n| format!("9e000000-0000-4000-8000-{n:012x}"));
+    let groups: Vec<_> = std::iter::once(GOLD_CUSTOMERS.to_owned()).chain(others).collect();
+    let token = issuer.delegated(&PORTAL, &ALICE, &ORDERS, &["orders.read", "orders.write"]);
+    // Of about 1.3 KB, as the aims name it: without the claims that only Entra itself reads.
+    let opaque = ["aio", "rh", "xms_ftd", "wids", "name", "preferred_username", "roles"];
+    opaque.into_iter().fold(token, TokenBuilder::without).claim("groups", json!(groups))
+}
+
 /// Signs the tokens of these numbers, each different, on every core.
 pub(crate) fn tokens(entra: &Running, numbers: Range<usize>) -> anyhow::Result<Vec<String>> {
     let key = entra.signing_key();
-    let others = (1..8).map(|n| format!("9e000000-0000-4000-8000-{n:012x}"));
-    let groups: Vec<_> = std::iter::once(GOLD_CUSTOMERS.to_owned()).chain(others).collect();
-    let base = entra
-        .issuer(HOME_TENANT)
-        .delegated(&PORTAL, &ALICE, &ORDERS, &["orders.read", "orders.write"])
-        .claim("groups", json!(groups));
-    // Of about 1.3 KB, as the aims name it: without the claims that only Entra itself reads.
-    let opaque = ["aio", "rh", "xms_ftd", "wids", "name", "preferred_username", "roles"];
-    let base = opaque.into_iter().fold(base, tessera::dev::token::TokenBuilder::without);
+    let base = typical(&entra.issuer(HOME_TENANT));
     let cores = thread::available_parallelism()?.get();
     let part_of = numbers.clone();
     let part = |core: usize| -> anyhow::Result<Vec<String>> {
