@@ -38,7 +38,11 @@ impl Bench {
     pub(crate) fn start(plan: Plan) -> anyhow::Result<Self> {
         let mut facts = machine::facts();
         facts.push(("load before", machine::load()?));
+        facts.push(("connections", format!("{}, kept open, unless told", plan.connections)));
         let entra = look_alike()?;
+        let one = mint::tokens(&entra, 0..1)?;
+        let bytes = one.first().map_or(0, String::len);
+        facts.push(("tokens", format!("RS256, {bytes} bytes, 8 groups, each different")));
         let (checks, signatures) = (OnceCell::new(), OnceCell::new());
         let tokens = std::array::from_fn(|_| OnceCell::new());
         Ok(Self { plan, entra, facts, tokens, checks, signatures })
@@ -47,6 +51,7 @@ impl Bench {
     /// Runs what was chosen, in order, and writes the report. A scenario that fails does not keep
     /// the others from being measured, but the run fails, and the report says so.
     pub(crate) fn run(&self, chosen: &[Chosen]) -> anyhow::Result<()> {
+        let (ticks, stolen) = machine::stolen()?;
         let mut outcomes = Vec::new();
         for (name, scenario) in chosen {
             eprintln!("== {name}");
@@ -61,7 +66,14 @@ impl Bench {
             outcomes.push(Outcome { name, found, took });
         }
         let failed = outcomes.iter().filter(|outcome| outcome.found.is_err()).count();
-        Report { plan: &self.plan, facts: &self.facts, outcomes }.write()?;
+        let mut facts = self.facts.clone();
+        let (all, taken) = machine::stolen()?;
+        let part = (taken - stolen) as f64 / (all - ticks).max(1) as f64;
+        facts.push((
+            "taken by other virtual machines",
+            format!("{:.2} % of the time", part * 100.0),
+        ));
+        Report { plan: &self.plan, facts: &facts, outcomes }.write()?;
         if failed > 0 {
             bail!("{failed} of {} scenarios failed", chosen.len());
         }

@@ -1,9 +1,7 @@
 //! Introspections that are answered from memory: how many, beside a bare handler, and how soon.
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use serde_json::{Value, json};
-use tessera::dev::apps::{BILLING, LEDGER, ORDERS};
-use tessera::dev::people::{GOLD_CUSTOMERS, HOME_TENANT};
 
 use crate::bare::servers::{self, Bare};
 use crate::bench::Bench;
@@ -12,21 +10,15 @@ use crate::load::connection::once;
 use crate::load::expect::{Expect, digest};
 use crate::load::learn::learn;
 use crate::load::open::{Offer, Offered, offer};
-use crate::load::population::{Population, Question, introspection};
+use crate::load::population::{Population, Question};
 use crate::load::random::zipf;
 use crate::report::plot::Plot;
 use crate::report::table::{Spread, Table, json_of, json_of_offers, together_offers};
 use crate::report::{Aim, Section, Target};
-use crate::system::mint::{self, CALLERS};
+use crate::scenarios::callers::{configuration, good, questions};
+use crate::system::mint::CALLERS;
 use crate::system::tessera::Tessera;
 
-/// What each caller may ask about: audiences of its own, and so answers of its own.
-const AUDIENCES: [&[&str]; CALLERS.len()] = [
-    &[ORDERS.client_id],
-    &[ORDERS.client_id, BILLING.uri],
-    &[ORDERS.client_id, LEDGER.uri],
-    &[ORDERS.client_id, BILLING.uri, LEDGER.uri],
-];
 /// Of Zipf's law: how much more popular tokens are asked about.
 const EXPONENT: f64 = 1.0;
 /// How many questions are drawn before they come again.
@@ -118,30 +110,6 @@ fn in_turns(
         eprintln!("bare {:.0}/s, cached {:.0}/s", last(&before), last(&cached));
     }
     Ok((before, cached))
-}
-
-/// Each token is asked about by one of the callers.
-fn questions(tokens: &[String]) -> Vec<Question> {
-    let ask = |(token, caller): (&String, &&str)| Question {
-        bytes: introspection(caller, &mint::secret_of(caller), token),
-        expect: Expect::Active,
-    };
-    tokens.iter().zip(CALLERS.iter().cycle()).map(ask).collect()
-}
-
-/// The whole answer about the token of this number.
-fn good(number: usize, body: &[u8]) -> anyhow::Result<()> {
-    let answer: Value = serde_json::from_slice(body)?;
-    let expected = [
-        ("jti", json!(mint::name(number))),
-        ("aud", json!(ORDERS.client_id)),
-        ("scope", json!("orders.read orders.write orders.export")),
-        ("policies", json!(["gold"])),
-    ];
-    for (name, value) in expected {
-        ensure!(answer.get(name) == Some(&value), "{name} is not {value}: {answer}");
-    }
-    Ok(())
 }
 
 impl Found {
@@ -239,32 +207,4 @@ impl Found {
             "idle_bytes": self.idle, "resident_bytes": self.resident,
         })
     }
-}
-
-/// As in `tessera::dev::configuration`, with several callers. Everything else is at its default.
-fn configuration(authority: &str) -> String {
-    let client = |(name, audiences): (&&str, &&[&str])| {
-        format!(
-            "  {name}: {{ secret: \"${{env:SECRET_{name}}}\", \
-             introspect: {{ audiences: [{}] }} }}\n",
-            audiences.join(", ")
-        )
-    };
-    let clients: String = CALLERS.iter().zip(&AUDIENCES).map(client).collect();
-    let audiences = [ORDERS.client_id, BILLING.uri, LEDGER.uri].join(", ");
-    format!(
-        r#"
-issuer: https://sts.example.com
-listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0" }}
-entra:
-  - tenant: {HOME_TENANT}
-    authority: {authority}
-    audiences: [{audiences}]
-clients:
-{clients}mapping:
-  - name: gold
-    when: {{ groups: [{GOLD_CUSTOMERS}] }}
-    grant: {{ policies: [gold], scopes: [orders.export] }}
-"#
-    )
 }

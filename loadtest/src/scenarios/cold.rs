@@ -54,6 +54,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<Section> {
 
 fn new_tessera(bench: &Bench, population: &Population) -> anyhow::Result<Timed> {
     let tessera = Tessera::for_orders(bench)?;
+    tessera.settle()?;
     let to = tessera.address.public;
     timed(&tessera, || drive(to, population, bench.plan.connections, Until::Once))
 }

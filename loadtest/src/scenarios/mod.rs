@@ -1,14 +1,18 @@
 //! What can be measured, in the order in which it is.
 
 mod cached;
+mod callers;
 mod cold;
+mod exchange;
 mod generator;
+mod mixed;
 mod plugin;
 mod plugin_report;
 mod redis_tier;
 mod redis_tier_report;
 mod revocation;
 mod revocation_report;
+mod startup;
 
 use crate::bench::Bench;
 use crate::report::Section;
@@ -20,13 +24,16 @@ pub(crate) type Scenario = fn(&Bench) -> anyhow::Result<Section>;
 pub(crate) type Chosen = (&'static str, Scenario);
 
 /// In the order of the report.
-const ALL: [Chosen; 6] = [
+const ALL: [Chosen; 9] = [
     ("generator", generator::run),
     ("cached", cached::run),
     ("cold", cold::run),
+    ("mixed", mixed::run),
+    ("exchange", exchange::run),
     ("redis_tier", redis_tier::run),
     ("revocation", revocation::run),
     ("plugin", plugin::run),
+    ("startup", startup::run),
 ];
 
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {

@@ -62,6 +62,16 @@ pub(crate) fn load() -> anyhow::Result<String> {
     Ok(text.split_whitespace().next().context("an empty loadavg")?.to_owned())
 }
 
+/// How long all cores have worked or waited so far, and how much of that other virtual machines took
+/// away, both in the kernel's ticks.
+pub(crate) fn stolen() -> anyhow::Result<(u64, u64)> {
+    let text = std::fs::read_to_string("/proc/stat")?;
+    let all = text.lines().next().context("an empty stat")?;
+    let ticks = all.split_whitespace().skip(1).map(str::parse).collect::<Result<Vec<u64>, _>>()?;
+    // user, nice, system, idle, iowait, irq, softirq, steal: see proc(5).
+    Ok((ticks.iter().take(8).sum(), ticks.get(7).copied().unwrap_or_default()))
+}
+
 /// Keeps core 1 awake for as long as this lives, and gives way to whatever else wants it.
 pub(crate) struct Awake(Child);
 

@@ -42,6 +42,15 @@ pub(crate) fn typical(issuer: &Issuer) -> TokenBuilder {
 
 /// Signs the tokens of these numbers, each different, on every core.
 pub(crate) fn tokens(entra: &Running, numbers: Range<usize>) -> anyhow::Result<Vec<String>> {
+    changed(entra, numbers, &|token, _| token)
+}
+
+/// The same, each changed before it is signed.
+pub(crate) fn changed(
+    entra: &Running,
+    numbers: Range<usize>,
+    change: &(dyn Fn(TokenBuilder, usize) -> TokenBuilder + Sync),
+) -> anyhow::Result<Vec<String>> {
     let key = entra.signing_key();
     let base = typical(&entra.issuer(HOME_TENANT));
     let cores = thread::available_parallelism()?.get();
@@ -51,7 +60,7 @@ pub(crate) fn tokens(entra: &Running, numbers: Range<usize>) -> anyhow::Result<V
         share
             .map(|number| {
                 let token = base.clone().claim("uti", name(number));
-                token.sign(&key).context("a token cannot be signed")
+                change(token, number).sign(&key).context("a token cannot be signed")
             })
             .collect()
     };

@@ -4,11 +4,16 @@ use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use crate::system::{machine, mint};
+
+/// A server that does next to nothing for so long is idle.
+const QUIET: Duration = Duration::from_millis(100);
+/// It is to be so within that.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Killed when dropped. Tells its address, or several.
 pub(crate) struct Server<A = SocketAddr> {
@@ -61,6 +66,24 @@ impl<A> Server<A> {
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()))?;
         tasks.map(|task| machine::cpu(&task?.path())).sum()
+    }
+}
+
+impl<A> Server<A> {
+    /// Waits until it has nothing to do: what is left to do after a start (keys are made) is not to
+    /// be measured with what comes next.
+    pub(crate) fn settle(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        let mut before = self.cpu()?;
+        loop {
+            std::thread::sleep(QUIET);
+            let now = self.cpu()?;
+            if now.saturating_sub(before) < QUIET / 50 {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < PATIENCE, "the server is never idle");
+            before = now;
+        }
     }
 }
 
