@@ -30,7 +30,6 @@ pub(crate) struct Bench {
     pub(crate) facts: Vec<(&'static str, String)>,
     tokens: [OnceCell<Vec<String>>; STEPS.len()],
     checks: OnceCell<Vec<f64>>,
-    signatures: OnceCell<Vec<f64>>,
 }
 
 impl Bench {
@@ -43,9 +42,9 @@ impl Bench {
         let one = mint::tokens(&entra, 0..1)?;
         let bytes = one.first().map_or(0, String::len);
         facts.push(("tokens", format!("RS256, {bytes} bytes, 8 groups, each different")));
-        let (checks, signatures) = (OnceCell::new(), OnceCell::new());
+        let checks = OnceCell::new();
         let tokens = std::array::from_fn(|_| OnceCell::new());
-        Ok(Self { plan, entra, facts, tokens, checks, signatures })
+        Ok(Self { plan, entra, facts, tokens, checks })
     }
 
     /// Runs what was chosen, in order, and writes the report. A scenario that fails does not keep
@@ -109,28 +108,13 @@ impl Bench {
 
     /// Bare RS256 checks per second on core 0, one number for each run.
     pub(crate) fn checks(&self) -> anyhow::Result<&[f64]> {
-        let sample = self.tokens(self.plan.pick(10_000, 1000))?;
-        let measure = || bare::crypto::checks_per_second(&self.entra, sample);
-        self.measured_once(&self.checks, measure)
-    }
-
-    /// Bare ES256 signatures per second on core 0, one number for each run.
-    pub(crate) fn signatures(&self) -> anyhow::Result<&[f64]> {
-        self.measured_once(&self.signatures, || {
-            bare::crypto::signatures_per_second(self.plan.pick(20_000, 1000))
-        })
-    }
-
-    fn measured_once<'b>(
-        &self,
-        kept: &'b OnceCell<Vec<f64>>,
-        measure: impl Fn() -> anyhow::Result<f64>,
-    ) -> anyhow::Result<&'b [f64]> {
-        if kept.get().is_none() {
-            let runs = (0..self.plan.runs).map(|_| measure()).collect::<Result<_, _>>()?;
-            kept.set(runs).map_err(|_| anyhow::anyhow!("measured twice"))?;
+        if self.checks.get().is_none() {
+            let sample = self.tokens(self.plan.pick(10_000, 1000))?;
+            let measure = |_| bare::crypto::checks_per_second(&self.entra, sample);
+            let runs = (0..self.plan.runs).map(measure).collect::<Result<_, _>>()?;
+            self.checks.set(runs).map_err(|_| anyhow::anyhow!("measured twice"))?;
         }
-        kept.get().map(Vec::as_slice).context("not measured")
+        self.checks.get().map(Vec::as_slice).context("not measured")
     }
 }
 
