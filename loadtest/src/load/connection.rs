@@ -3,12 +3,12 @@
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, ensure};
 use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::load::population::Question;
 
@@ -77,6 +77,21 @@ impl Connection {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::with_capacity(8192) })
+    }
+
+    /// From an address of its own, of the many that loopback has.
+    pub(crate) async fn open_from(from: Ipv4Addr, to: SocketAddr) -> anyhow::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        let stream = socket.connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: Vec::with_capacity(8192) })
+    }
+
+    /// Whether the server has closed it while nothing was asked.
+    pub(crate) fn is_closed(&self) -> bool {
+        let nothing_came = self.stream.try_read(&mut [0; 1]).map_err(|error| error.kind());
+        nothing_came != Err(std::io::ErrorKind::WouldBlock)
     }
 
     /// Sends a question, and fails on anything but the right answer.

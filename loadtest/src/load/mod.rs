@@ -10,5 +10,6 @@ pub(crate) mod messages;
 pub(crate) mod open;
 pub(crate) mod population;
 pub(crate) mod random;
+pub(crate) mod schedule;
 pub(crate) mod slot;
 pub(crate) mod tyk;

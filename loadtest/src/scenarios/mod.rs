@@ -4,6 +4,7 @@ mod cached;
 mod callers;
 mod cold;
 mod exchange;
+mod flood;
 mod generator;
 mod mixed;
 mod plugin;
@@ -24,7 +25,7 @@ pub(crate) type Scenario = fn(&Bench) -> anyhow::Result<Section>;
 pub(crate) type Chosen = (&'static str, Scenario);
 
 /// In the order of the report.
-const ALL: [Chosen; 9] = [
+const ALL: [Chosen; 10] = [
     ("generator", generator::run),
     ("cached", cached::run),
     ("cold", cold::run),
@@ -32,6 +33,7 @@ const ALL: [Chosen; 9] = [
     ("exchange", exchange::run),
     ("redis_tier", redis_tier::run),
     ("revocation", revocation::run),
+    ("flood", flood::run),
     ("plugin", plugin::run),
     ("startup", startup::run),
 ];
