@@ -7,6 +7,7 @@ mod exchange;
 mod flood;
 mod generator;
 mod mixed;
+mod operations;
 mod plugin;
 mod plugin_report;
 mod redis_tier;
@@ -25,7 +26,7 @@ pub(crate) type Scenario = fn(&Bench) -> anyhow::Result<Section>;
 pub(crate) type Chosen = (&'static str, Scenario);
 
 /// In the order of the report.
-const ALL: [Chosen; 10] = [
+const ALL: [Chosen; 11] = [
     ("generator", generator::run),
     ("cached", cached::run),
     ("cold", cold::run),
@@ -34,6 +35,7 @@ const ALL: [Chosen; 10] = [
     ("redis_tier", redis_tier::run),
     ("revocation", revocation::run),
     ("flood", flood::run),
+    ("operations", operations::run),
     ("plugin", plugin::run),
     ("startup", startup::run),
 ];

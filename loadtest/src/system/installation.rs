@@ -1,6 +1,6 @@
 //! Replicas of one configuration that share a Redis.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -45,20 +45,31 @@ impl Installation {
 
     /// Starts a further replica, and waits until it is ready.
     pub(crate) fn replica(&self) -> anyhow::Result<Replica> {
-        let replica = serve(&self.tessera, &self.file())?;
+        ready_replica(&self.tessera, &self.file())
+    }
+}
+
+/// Starts a replica, and waits until it is ready.
+pub(crate) fn ready_replica(program: &Path, file: &Path) -> anyhow::Result<Replica> {
+    let replica = serve(program, file)?;
+    replica.wait_until_ready()?;
+    Ok(replica)
+}
+
+impl Replica {
+    /// As soon as it can answer for tokens of every tenant.
+    pub(crate) fn wait_until_ready(&self) -> anyhow::Result<()> {
         let begun = Instant::now();
         loop {
-            let (ready, body) = get(replica.address.admin, "/readyz?verbose")?;
+            let (ready, body) = get(self.address.admin, "/readyz?verbose")?;
             if ready {
-                return Ok(replica);
+                return Ok(());
             }
             ensure!(begun.elapsed() < PATIENCE, "a replica is not ready: {body}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
-}
 
-impl Replica {
     /// Fails unless most of `count` introspections so far were answered as active from this
     /// `source`, as the replica itself counts them.
     pub(crate) fn answered_from(&self, source: &str, count: usize) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::thread;
 
 use anyhow::Context as _;
-use serde_json::json;
+use serde_json::Value;
 use tessera::dev::apps::{ORDERS, PORTAL};
 use tessera::dev::issue::Issuer;
 use tessera::dev::people::{ALICE, GOLD_CUSTOMERS, HOME_TENANT};
@@ -32,12 +32,16 @@ pub(crate) fn name(number: usize) -> String {
 
 /// The token that clients send most: of a person in eight groups.
 pub(crate) fn typical(issuer: &Issuer) -> TokenBuilder {
-    let others = (1..8).map(|n| format!("9e000000-0000-4000-8000-{n:012x}"));
-    let groups: Vec<_> = std::iter::once(GOLD_CUSTOMERS.to_owned()).chain(others).collect();
     let token = issuer.delegated(&PORTAL, &ALICE, &ORDERS, &["orders.read", "orders.write"]);
     // Of about 1.3 KB, as the aims name it: without the claims that only Entra itself reads.
     let opaque = ["aio", "rh", "xms_ftd", "wids", "name", "preferred_username", "roles"];
-    opaque.into_iter().fold(token, TokenBuilder::without).claim("groups", json!(groups))
+    opaque.into_iter().fold(token, TokenBuilder::without).claim("groups", groups(8))
+}
+
+/// So many groups, the first of which is that of gold customers.
+pub(crate) fn groups(count: usize) -> Value {
+    let others = (1..count).map(|n| format!("9e000000-0000-4000-8000-{n:012x}"));
+    std::iter::once(GOLD_CUSTOMERS.to_owned()).chain(others).collect()
 }
 
 /// Signs the tokens of these numbers, each different, on every core.

@@ -4,5 +4,6 @@ pub(crate) mod installation;
 pub(crate) mod machine;
 pub(crate) mod mint;
 pub(crate) mod redis;
+pub(crate) mod sentinels;
 pub(crate) mod server;
 pub(crate) mod tessera;

@@ -24,7 +24,7 @@ const SEQUENTIAL: usize = 10_000;
 /// How many are read at once in all.
 const AT_ONCE: usize = 60_000;
 /// How long something may take that is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Killed when dropped, with all that it kept.
 pub(crate) struct Redis {
@@ -42,18 +42,28 @@ pub(crate) struct BareGets {
 impl Redis {
     /// On a free port, with nothing in it, and nothing kept on disk.
     pub(crate) fn start() -> anyhow::Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_with(more: &[&str]) -> anyhow::Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let folder = tempfile::tempdir()?;
         let child = Command::new("taskset")
             .args(["-c", "1", "redis-server", "--bind", "127.0.0.1", "--port", &port.to_string()])
             .args(["--save", "", "--appendonly", "no", "--dir"])
             .arg(folder.path())
+            .args(more)
             .stdout(Stdio::null())
             .spawn()
             .context("taskset (util-linux) is missing")?;
         let server = Self { child, port, _folder: folder };
         server.wait()?;
         Ok(server)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn url(&self) -> String {
@@ -104,7 +114,7 @@ impl Drop for Redis {
 }
 
 /// Looks until `done`.
-fn until(mut done: impl FnMut() -> bool) -> anyhow::Result<()> {
+pub(crate) fn until(mut done: impl FnMut() -> bool) -> anyhow::Result<()> {
     let begun = Instant::now();
     while !done() {
         ensure!(begun.elapsed() < PATIENCE, "not within {} s", PATIENCE.as_secs());

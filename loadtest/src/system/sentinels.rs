@@ -1,0 +1,142 @@
+//! A Redis with a replica, watched by three sentinels, all on core 1.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+use redis::{Client, FromRedisValue, cmd};
+use tempfile::TempDir;
+
+use crate::system::redis::{Redis, until};
+
+/// The name under which they watch the master.
+pub(crate) const MASTER: &str = "loadtest";
+const SENTINELS: usize = 3;
+/// They look, and tell each other what they see, ten times as often as usual, so that all of them
+/// know each other soon after the start. How soon a master counts as gone is in their file.
+const HASTE: [&str; 9] = [
+    "DEBUG",
+    "INFO-PERIOD",
+    "1000",
+    "PUBLISH-PERIOD",
+    "200",
+    "TILT-TRIGGER",
+    "60000",
+    "TILT-PERIOD",
+    "1000",
+];
+
+/// Ended when dropped.
+pub(crate) struct Sentinels {
+    master: Option<Redis>,
+    replica: Redis,
+    watchers: Vec<Watcher>,
+}
+
+/// One sentinel.
+struct Watcher {
+    child: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl Sentinels {
+    /// Ready for a fail-over at once.
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let hasty = ["--repl-diskless-sync-delay", "0"];
+        let master = Redis::start_with(&hasty)?;
+        let port = master.port().to_string();
+        let replica = Redis::start_with(&["--replicaof", "127.0.0.1", &port])?;
+        // A sentinel looks rarely whether a replica has its copy, so it has it before that.
+        let linked = || {
+            let told: anyhow::Result<String> = ask(replica.port(), "INFO", &["replication"]);
+            told.is_ok_and(|told| told.contains("master_link_status:up"))
+        };
+        until(linked).context("the replica of Redis gets no copy")?;
+        let watchers = (0..SENTINELS).map(|_| Watcher::start(&port)).collect::<Result<_, _>>()?;
+        let all = Self { master: Some(master), replica, watchers };
+        for watcher in &all.watchers {
+            // Before Redis 7 they do not know this command, and go on as usual.
+            drop(ask::<redis::Value>(watcher.port, "SENTINEL", &HASTE));
+        }
+        until(|| all.watchers.iter().all(Watcher::is_ready)).context("no quorum of sentinels")?;
+        Ok(all)
+    }
+
+    /// Where clients ask who the master is.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.watchers.iter().map(|one| (Ipv4Addr::LOCALHOST, one.port).into()).collect()
+    }
+
+    /// Ends the master without a word (SIGKILL).
+    pub(crate) fn kill_master(&mut self) {
+        self.master = None;
+    }
+
+    /// Waits until every sentinel names the former replica.
+    pub(crate) fn wait_for_new_master(&self) -> anyhow::Result<()> {
+        let new = self.replica.port().to_string();
+        until(|| self.watchers.iter().all(|one| one.named().is_ok_and(|port| port == new)))
+            .context("no fail-over")
+    }
+}
+
+impl Watcher {
+    /// Watches the master at `port`.
+    fn start(port: &str) -> anyhow::Result<Self> {
+        let own = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("sentinel.conf");
+        let text = format!(
+            "port {own}\nbind 127.0.0.1\ndir {}\n\
+             sentinel monitor {MASTER} 127.0.0.1 {port} 2\n\
+             sentinel down-after-milliseconds {MASTER} 1000\n\
+             sentinel failover-timeout {MASTER} 3000\n",
+            folder.path().display()
+        );
+        std::fs::write(&file, text)?;
+        let child = Command::new("taskset")
+            .args(["-c", "1", "redis-server"])
+            .arg(&file)
+            .arg("--sentinel")
+            .stdout(Stdio::null())
+            .spawn()
+            .context("taskset (util-linux) is missing")?;
+        let watcher = Self { child, port: own, _folder: folder };
+        until(|| watcher.named().is_ok()).context("a sentinel does not start")?;
+        Ok(watcher)
+    }
+
+    /// The port of the master that it names.
+    fn named(&self) -> anyhow::Result<String> {
+        let named: Vec<String> = ask(self.port, "SENTINEL", &["GET-MASTER-ADDR-BY-NAME", MASTER])?;
+        named.into_iter().nth(1).context("no master")
+    }
+
+    /// Whether it knows the replica, and enough others that can vote.
+    fn is_ready(&self) -> bool {
+        let quorum = ask::<String>(self.port, "SENTINEL", &["CKQUORUM", MASTER]);
+        let replicas = ask::<Vec<Vec<String>>>(self.port, "SENTINEL", &["REPLICAS", MASTER]);
+        let linked = |fields: &Vec<String>| {
+            let is = |name, value| fields.chunks_exact(2).any(|field| field == [name, value]);
+            is("master-link-status", "ok") && is("flags", "slave")
+        };
+        quorum.is_ok_and(|text| text.starts_with("OK 3 usable"))
+            && replicas.is_ok_and(|all| all.iter().any(linked))
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The answer to one command, on a connection of its own.
+fn ask<T: FromRedisValue>(port: u16, command: &str, words: &[&str]) -> anyhow::Result<T> {
+    let mut connection = Client::open(format!("redis://127.0.0.1:{port}"))?.get_connection()?;
+    let answer = cmd(command).arg(words).query(&mut connection);
+    ensure!(answer.is_ok(), "{command} {words:?}: no answer");
+    Ok(answer?)
+}
