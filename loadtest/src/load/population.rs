@@ -13,36 +13,39 @@ pub(crate) struct Question {
 
 /// Questions in an order. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Population(Arc<Asked>);
-
-struct Asked {
-    questions: Vec<Question>,
+pub(crate) struct Population {
+    questions: Arc<Vec<Question>>,
     /// Their places; empty: one after the other.
-    order: Vec<u32>,
+    order: Arc<Vec<u32>>,
 }
 
 impl Population {
     /// One after the other.
     pub(crate) fn in_turn(questions: Vec<Question>) -> Self {
-        Self(Arc::new(Asked { questions, order: Vec::new() }))
+        Self::in_order(questions, Vec::new())
     }
 
     /// In this order of places, again and again.
     pub(crate) fn in_order(questions: Vec<Question>, order: Vec<u32>) -> Self {
-        Self(Arc::new(Asked { questions, order }))
+        Self { questions: Arc::new(questions), order: Arc::new(order) }
+    }
+
+    /// The same questions in another order.
+    pub(crate) fn reordered(&self, order: Vec<u32>) -> Self {
+        Self { questions: Arc::clone(&self.questions), order: Arc::new(order) }
     }
 
     /// How many there are in the order.
     pub(crate) fn len(&self) -> usize {
-        if self.0.order.is_empty() { self.0.questions.len() } else { self.0.order.len() }
+        if self.order.is_empty() { self.questions.len() } else { self.order.len() }
     }
 
     /// The `number`th to be asked; after the last comes the first again.
     pub(crate) fn at(&self, number: usize) -> Option<&Question> {
         let number = number.checked_rem(self.len())?;
-        match self.0.order.get(number) {
-            Some(place) => self.0.questions.get(usize::try_from(*place).ok()?),
-            None => self.0.questions.get(number),
+        match self.order.get(number) {
+            Some(place) => self.questions.get(usize::try_from(*place).ok()?),
+            None => self.questions.get(number),
         }
     }
 }

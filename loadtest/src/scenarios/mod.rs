@@ -6,6 +6,7 @@ mod cold;
 mod exchange;
 mod flood;
 mod generator;
+mod growth;
 mod mixed;
 mod operations;
 mod plugin;
@@ -26,7 +27,7 @@ pub(crate) type Scenario = fn(&Bench) -> anyhow::Result<Section>;
 pub(crate) type Chosen = (&'static str, Scenario);
 
 /// In the order of the report.
-const ALL: [Chosen; 11] = [
+const ALL: [Chosen; 12] = [
     ("generator", generator::run),
     ("cached", cached::run),
     ("cold", cold::run),
@@ -36,6 +37,7 @@ const ALL: [Chosen; 11] = [
     ("revocation", revocation::run),
     ("flood", flood::run),
     ("operations", operations::run),
+    ("growth", growth::run),
     ("plugin", plugin::run),
     ("startup", startup::run),
 ];

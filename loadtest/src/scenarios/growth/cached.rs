@@ -1,0 +1,279 @@
+//! Tokens that are cached: how fast they are found among many, and how much memory each takes.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use serde_json::json;
+use tempfile::TempDir;
+use tessera::dev::apps::ORDERS;
+use tessera::dev::people::{GOLD_CUSTOMERS, HOME_TENANT};
+
+use super::{Part, Point, megabytes, ratio, spelled, throughput};
+use crate::bench::Bench;
+use crate::load::closed::{Timed, Until, drive, timed};
+use crate::load::connection::{get, once};
+use crate::load::expect::Expect;
+use crate::load::population::{Population, Question, introspection};
+use crate::load::random::Random;
+use crate::report::plot::{Axis, Plot};
+use crate::report::table::Table;
+use crate::report::{Aim, Target};
+use crate::system::mint::SECRET;
+use crate::system::tessera::Tessera;
+
+/// How many clients ask about every token. Each has an answer of its own, under its own view.
+const CLIENTS: usize = 10;
+/// What small is compared with.
+const SMALL: usize = 1000;
+const SEED: u64 = 9;
+/// Questions that were not answered from memory.
+const MISSES: &str = "tessera_cache_lookups_total{result=\"miss\"}";
+/// Enough for a million answers.
+const CACHE: &str = "2GiB";
+
+/// One server grows; another has few tokens, and stays so.
+pub(super) fn run(bench: &Bench) -> anyhow::Result<Part> {
+    let plan = &bench.plan;
+    let sizes =
+        plan.pick([1, 10, SMALL, 10_000, 100_000, 1_000_000], [1, 10, SMALL, 2000, 4000, 8000]);
+    let largest = sizes.iter().max().copied().unwrap_or(SMALL);
+    let population = all(bench.tokens(largest / CLIENTS)?);
+    let mut random = Random::seeded(SEED);
+    let secrets = tempfile::tempdir()?;
+    for client in 0..CLIENTS {
+        std::fs::write(secrets.path().join(client.to_string()), secret(client))?;
+    }
+    let mut asking = Asking { bench, secrets, population, random: &mut random };
+    let (growing, small) = (asking.start()?, asking.start()?);
+    let idle = growing.resident()?;
+    asking.fill(&small, 0..SMALL)?;
+    let (mut points, mut filled) = (Vec::new(), 0);
+    for size in sizes {
+        asking.fill(&growing, filled..size)?;
+        filled = size;
+        let runs = vec![asking.measure(&growing, size)?];
+        let point = Point { size, runs, resident: growing.resident()? };
+        eprintln!("{size} cached: {:.0}/s, {} bytes", point.per_second(), point.resident);
+        points.push(point);
+    }
+    let (mut few, mut many) = (Vec::new(), Vec::new());
+    for run in 1..=plan.runs {
+        few.push(asking.measure(&small, SMALL)?);
+        many.push(asking.measure(&growing, largest)?);
+        let last = |runs: &[Timed]| runs.last().map_or(0.0, |run| run.measured.per_second);
+        eprintln!("run {run}: few {:.0}/s, many {:.0}/s", last(&few), last(&many));
+    }
+    told(&Found { points, few, many, idle, answer: asking.answer_bytes(&growing)? })
+}
+
+/// What was measured.
+struct Found {
+    points: Vec<Point>,
+    few: Vec<Timed>,
+    many: Vec<Timed>,
+    idle: u64,
+    /// Of one answer: all are as long.
+    answer: usize,
+}
+
+/// No two clients may have the same.
+fn secret(client: usize) -> String {
+    format!("{SECRET}-{client}")
+}
+
+/// Every token, as every client asks about it.
+fn all(tokens: &[String]) -> Population {
+    let ask = |client: usize, token: &String| Question {
+        bytes: introspection(&format!("client-{client}"), &secret(client), token),
+        expect: Expect::Active,
+    };
+    let of = |client| tokens.iter().map(move |token| ask(client, token));
+    Population::in_turn((0..CLIENTS).flat_map(of).collect())
+}
+
+/// Who asks, and about what.
+struct Asking<'a> {
+    bench: &'a Bench,
+    /// Those of the clients, a file each.
+    secrets: TempDir,
+    population: Population,
+    random: &'a mut Random,
+}
+
+impl Asking<'_> {
+    fn start(&self) -> anyhow::Result<Tessera> {
+        let text = configuration(self.bench.entra.authority(), self.secrets.path())?;
+        Tessera::start(&self.bench.plan, &text)
+    }
+
+    /// Asks about tokens that the server has not seen, once; all of them are cached then.
+    fn fill(&self, tessera: &Tessera, range: Range<usize>) -> anyhow::Result<()> {
+        let (connections, end) = (self.bench.plan.connections, range.end);
+        let order = range.map(u32::try_from).collect::<Result<_, _>>()?;
+        let new = self.population.reordered(order);
+        drive(tessera.address.public, &new, connections, Until::Once)?;
+        let kept = metric(tessera, "tessera_cache_entries")?;
+        ensure!(kept == end as f64, "{kept} answers are cached, not {end}");
+        Ok(())
+    }
+
+    /// Asks about any of the first `count`, each as likely as the other: no cache of a processor has
+    /// favourites to keep.
+    fn measure(&mut self, tessera: &Tessera, count: usize) -> anyhow::Result<Timed> {
+        let plan = &self.bench.plan;
+        let draws = plan.pick(500_000, 50_000);
+        let order = (0..draws).map(|_| u32::try_from(self.random.below(count)));
+        let asked = self.population.reordered(order.collect::<Result<_, _>>()?);
+        let until = Until::Elapsed(Duration::from_secs(plan.pick(3, 1)));
+        let before = metric(tessera, MISSES)?;
+        let to = tessera.address.public;
+        let measured = timed(tessera, || drive(to, &asked, plan.connections, until))?;
+        let missed = metric(tessera, MISSES)? - before;
+        ensure!(missed == 0.0, "{missed} answers were not cached any more");
+        Ok(measured)
+    }
+
+    fn answer_bytes(&self, tessera: &Tessera) -> anyhow::Result<usize> {
+        let question = self.population.at(0).context("no question")?;
+        Ok(once(tessera.address.public, &question.bytes)?.len())
+    }
+}
+
+/// The one number of this name among the metrics.
+fn metric(tessera: &Tessera, name: &str) -> anyhow::Result<f64> {
+    let (_, metrics) = get(tessera.address.admin, "/metrics")?;
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    Ok(line.with_context(|| format!("no {name}"))?.parse()?)
+}
+
+fn configuration(authority: &str, secrets: &Path) -> anyhow::Result<String> {
+    let orders = ORDERS.client_id;
+    let mut text = format!(
+        r#"
+issuer: https://sts.example.com
+listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0" }}
+entra:
+  - tenant: {HOME_TENANT}
+    authority: {authority}
+    audiences: [{orders}]
+cache: {{ bytes: {CACHE} }}
+mapping:
+  - name: gold
+    when: {{ groups: [{GOLD_CUSTOMERS}] }}
+    grant: {{ policies: [gold], scopes: [orders.export] }}
+clients:
+"#
+    );
+    for client in 0..CLIENTS {
+        writeln!(
+            text,
+            "  client-{client}: {{ secret: \"${{file:{}/{client}}}\", \
+             introspect: {{ audiences: [{orders}] }} }}",
+            secrets.display()
+        )?;
+    }
+    Ok(text)
+}
+
+fn told(found: &Found) -> anyhow::Result<Part> {
+    let Found { points, few, many, idle, answer } = found;
+    let small = points.iter().find(|point| point.size == SMALL).context("no small size")?;
+    let large = points.last().context("no size")?;
+    let more = (large.size - small.size) as f64;
+    let each = large.resident.saturating_sub(small.resident) as f64 / more;
+    let beyond = each - *answer as f64;
+    let compared = ratio(many, few);
+    let mut table = Table::new(&[
+        "cached tokens",
+        "per second",
+        "core µs each",
+        "p50 µs",
+        "p99 µs",
+        "resident MB",
+    ]);
+    for point in points {
+        let latency = point.runs.first().map(|run| &run.measured.latency).context("no run")?;
+        table.row([
+            spelled(point.size),
+            format!("{:.0}", point.per_second()),
+            format!("{:.1}", point.core_micros()),
+            latency.value_at_quantile(0.5).to_string(),
+            latency.value_at_quantile(0.99).to_string(),
+            megabytes(point.resident),
+        ]);
+    }
+    let text = format!(
+        "### Cached tokens\n\n\
+         {CLIENTS} clients ask about the same tokens of Entra, each with an answer of its own: \
+         {largest} cached answers are {tokens} tokens. Every request is about any of them, each as \
+         likely as the other. `cache.bytes` is {CACHE}. No answer was evicted.\n\n{table}\n\
+         In turns with a server that has {small} tokens, the one with {largest} answers {median:.3} \
+         times as many ({lowest:.3} to {highest:.3}). From {small} tokens to {largest}, each takes \
+         {each:.0} bytes of resident memory, {answer} of which are its answer. An idle server takes \
+         {idle} MB.\n",
+        largest = spelled(large.size),
+        tokens = spelled(large.size / CLIENTS),
+        small = spelled(SMALL),
+        median = compared.median,
+        lowest = compared.lowest,
+        highest = compared.highest,
+        idle = megabytes(*idle),
+    );
+    let targets = vec![
+        Target {
+            what: "throughput at 1,000,000 cached tokens ÷ at 1,000",
+            measured: compared.median,
+            aim: Aim::AtLeast(0.85),
+            unit: "",
+        },
+        Target {
+            what: "memory per cached token beyond its own answer",
+            measured: beyond,
+            aim: Aim::AtMost(400.0),
+            unit: "bytes",
+        },
+    ];
+    let x = Axis { label: "cached tokens", log: true };
+    let line = |value: fn(&Point, usize) -> f64| {
+        points.iter().map(|point| (point.size as f64, value(point, *answer))).collect()
+    };
+    let memory = Plot::Lines {
+        name: "growth-memory",
+        title: "Resident memory by cached tokens".to_owned(),
+        x,
+        y: Axis { label: "MB", log: true },
+        curves: vec![
+            ("resident".to_owned(), line(|point, _| point.resident as f64 / 1e6)),
+            (
+                "the answers themselves".to_owned(),
+                line(|point, answer| (point.size * answer) as f64 / 1e6),
+            ),
+        ],
+    };
+    let speed = throughput(
+        "growth-cached",
+        "Introspections by cached tokens",
+        x,
+        points.iter().map(Point::rate),
+    );
+    Ok(Part {
+        name: "cached_tokens",
+        text,
+        data: json!({
+            "points": points.iter().map(Point::json).collect::<Vec<_>>(),
+            "few": crate::report::table::json_of(few),
+            "many": crate::report::table::json_of(many),
+            "ratio": compared.median,
+            "answer_bytes": answer,
+            "bytes_each": each,
+            "idle_bytes": idle,
+            "clients": CLIENTS,
+            "seed": SEED,
+        }),
+        targets,
+        plots: vec![speed, memory],
+    })
+}
