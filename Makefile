@@ -50,4 +50,5 @@ guard: test-tools
 
 bench: test-tools
 	$(CARGO) build --release --locked
+	$(CARGO) test --release --locked --manifest-path loadtest/Cargo.toml --bins
 	$(CARGO) run --release --locked --manifest-path loadtest/Cargo.toml

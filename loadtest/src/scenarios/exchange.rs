@@ -107,9 +107,9 @@ impl Found {
                 "tokens": count, "connections": plan.connections,
                 "bare_checks_per_second": self.checks,
                 "bare_signatures_per_second": self.signatures,
-                "jwt_warm": json_of(&self.jwt_warm), "jwt_cold": json_of(&self.jwt_cold),
-                "opaque_warm": json_of(&self.opaque_warm),
-                "opaque_cold": json_of(&self.opaque_cold),
+                "warm_jwt": json_of(&self.jwt_warm), "cold_jwt": json_of(&self.jwt_cold),
+                "warm_opaque": json_of(&self.opaque_warm),
+                "cold_opaque": json_of(&self.opaque_cold),
                 "warm_ratio": self.warm(), "cold_ratio": self.cold(),
             }),
             targets: vec![Target {
