@@ -47,8 +47,8 @@ docs:
 guard: test-tools
 	GUNGRAUN_RUNNER=$(CURDIR)/target/tools/gungraun-0.20.0/bin/gungraun-runner \
 		$(CARGO) bench --locked --manifest-path loadtest/Cargo.toml --bench guard
+	$(CARGO) test --locked --profile bench --manifest-path loadtest/Cargo.toml --bins
 
 bench: test-tools
 	$(CARGO) build --release --locked
-	$(CARGO) test --release --locked --manifest-path loadtest/Cargo.toml --bins
 	$(CARGO) run --release --locked --manifest-path loadtest/Cargo.toml

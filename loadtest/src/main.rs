@@ -1,8 +1,5 @@
 //! Measures tessera beside the same work without it. See README.md.
 
-// Until every scenario is written.
-#![allow(dead_code)]
-
 mod bare;
 mod bench;
 mod load;

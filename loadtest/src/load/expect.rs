@@ -24,8 +24,6 @@ pub(crate) enum Expect {
     Jwt,
     /// An opaque token is issued.
     Opaque,
-    /// This status, whatever is said with it.
-    Status(u16),
     /// 200, and a body of this [`digest`]: that of the answer that was looked at as a whole.
     Same(u64),
 }
@@ -38,7 +36,6 @@ impl Expect {
             Self::Inactive => status == 200 && body == INACTIVE,
             Self::Jwt => issued(answer).is_some_and(|token| token.starts_with(JWT)),
             Self::Opaque => issued(answer).is_some_and(|token| !token.starts_with(JWT)),
-            Self::Status(expected) => status == *expected,
             Self::Same(expected) => status == 200 && digest(body) == *expected,
         }
     }
@@ -96,8 +93,7 @@ mod tests {
         let opaque = answer(200, br#"{"access_token":"tsr_"}"#);
         let down = answer(503, b"{}");
         let all = [active, inactive, jwt, opaque, down];
-        let expected =
-            [Expect::Active, Expect::Inactive, Expect::Jwt, Expect::Opaque, Expect::Status(503)];
+        let expected = [Expect::Active, Expect::Inactive, Expect::Jwt, Expect::Opaque];
         for (right, expect) in expected.iter().enumerate() {
             for (other, answer) in all.iter().enumerate() {
                 assert_eq!(expect.is_met_by(*answer), right == other, "{expect:?} {answer}");

@@ -57,14 +57,6 @@ pub(crate) enum Broken {
     HalfWay,
 }
 
-/// What becomes of a question.
-pub(crate) enum Verdict {
-    /// It was answered, well or badly.
-    Done,
-    /// It is asked once more, on another connection.
-    Again,
-}
-
 /// Who asks: knows where, and judges what comes back.
 pub(crate) trait Asker {
     /// Where the next connection goes to.
@@ -75,7 +67,7 @@ pub(crate) trait Asker {
         &mut self,
         question: &Question,
         answer: Result<Answer<'_>, Broken>,
-    ) -> anyhow::Result<Verdict>;
+    ) -> anyhow::Result<()>;
 }
 
 /// Wants the right answer to everything, from one place.
@@ -90,9 +82,9 @@ impl Asker for Strict {
         &mut self,
         question: &Question,
         answer: Result<Answer<'_>, Broken>,
-    ) -> anyhow::Result<Verdict> {
+    ) -> anyhow::Result<()> {
         match answer {
-            Ok(answer) => question.expect.check(answer).map(|()| Verdict::Done),
+            Ok(answer) => question.expect.check(answer),
             Err(broken) => bail!("no answer: {broken:?}"),
         }
     }
@@ -233,7 +225,7 @@ impl Run {
             let question = population.at(due.number).context("no question")?;
             self.waiting.pop_front();
             if !slot.is_usable() && slot.connect(asker.address()).is_err() {
-                self.judge(asker, question, due, Err(Broken::Refused))?;
+                asker.heard(question, Err(Broken::Refused))?;
                 // Another one, and the others meanwhile.
                 return Ok(());
             }
@@ -252,33 +244,73 @@ impl Run {
             let Some(slot) = self.slots.get_mut(place) else { break };
             let Some((due, sent)) = slot.owes() else { continue };
             let question = population.at(due.number).context("no question")?;
-            let verdict = match slot.receive() {
+            match slot.receive() {
                 Heard::Nothing => continue,
                 Heard::Answer(answer) => {
                     self.measures.answered(due, sent)?;
                     asker.heard(question, Ok(answer))?
                 }
                 Heard::Broken(broken) => asker.heard(question, Err(broken))?,
-            };
+            }
             slot.settle();
             self.free.push_back(place);
-            if matches!(verdict, Verdict::Again) {
-                self.waiting.push_front(due);
-            }
         }
         Ok(())
     }
+}
 
-    fn judge(
-        &mut self,
-        asker: &mut dyn Asker,
-        question: &Question,
-        due: Due,
-        answer: Result<Answer<'_>, Broken>,
-    ) -> anyhow::Result<()> {
-        if matches!(asker.heard(question, answer)?, Verdict::Again) {
-            self.waiting.push_front(due);
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::load::expect::{Expect, digest};
+    use crate::load::population::form;
+
+    /// When the server answers nobody, from its start.
+    const PAUSE: std::ops::Range<Duration> = Duration::from_millis(300)..Duration::from_millis(500);
+
+    fn serve(mut stream: TcpStream, begun: Instant) {
+        let mut buffer = [0; 1024];
+        while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
+            if PAUSE.contains(&begun.elapsed()) {
+                std::thread::sleep(PAUSE.end.saturating_sub(begun.elapsed()));
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
         }
-        Ok(())
+    }
+
+    fn paused(expect: Expect) -> anyhow::Result<Offered> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (to, begun) = (listener.local_addr().unwrap(), Instant::now());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                std::thread::spawn(move || serve(stream.unwrap(), begun));
+            }
+        });
+        let population = Population::in_turn(vec![Question { bytes: form("/", "a=b"), expect }]);
+        let offered =
+            Offer { rate: 1000.0, lasting: Duration::from_secs(1), connections: 4, seed: 1 };
+        offer(to, &population, offered)
+    }
+
+    #[test]
+    fn a_pause_of_the_server_keeps_everybody_waiting_who_came_in_it() {
+        let offered = paused(Expect::Same(digest(b"{}"))).unwrap();
+        let all = offered.latency.len();
+        assert!((800..1200).contains(&all), "{all}");
+        // About 200 come in the pause; those of its last tenth wait less.
+        let waited = offered.latency.count_between(20_000, u64::MAX);
+        assert!(waited > 120, "{waited} of {all}");
+        // A closed loop of four connections would have seen four.
+        let unlucky = offered.service.count_between(20_000, u64::MAX);
+        assert!(unlucky < waited && offered.late >= 100, "{unlucky}, {}", offered.late);
+    }
+
+    #[test]
+    fn a_wrong_answer_fails_the_run() {
+        let wrong = paused(Expect::Active).err().map(|error| error.to_string());
+        assert!(wrong.as_ref().is_some_and(|text| text.contains("a wrong answer")), "{wrong:?}");
     }
 }

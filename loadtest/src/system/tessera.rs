@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ use crate::system::server::Server;
 /// Killed when dropped, with its files.
 pub(crate) struct Tessera {
     server: Server<Addresses>,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 /// Where a tessera listens.
@@ -36,14 +36,9 @@ impl Tessera {
     /// Knows `TYK_SECRET` and `SEAL` from its environment.
     pub(crate) fn start(plan: &Plan, configuration: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let file = file_in(folder.path());
+        let file = folder.path().join("tessera.yaml");
         std::fs::write(&file, configuration)?;
-        Ok(Self { server: serve(&plan.tessera, &file)?, folder })
-    }
-
-    /// The file that it watches.
-    pub(crate) fn configuration(&self) -> PathBuf {
-        file_in(self.folder.path())
+        Ok(Self { server: serve(&plan.tessera, &file)?, _folder: folder })
     }
 }
 
@@ -53,10 +48,6 @@ impl Deref for Tessera {
     fn deref(&self) -> &Server<Addresses> {
         &self.server
     }
-}
-
-fn file_in(folder: &Path) -> PathBuf {
-    folder.join("tessera.yaml")
 }
 
 /// Starts `tessera serve` with this file.
