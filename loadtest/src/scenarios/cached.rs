@@ -73,6 +73,8 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<Section> {
         offers: Vec::new(),
         bare_at_half: Vec::new(),
     };
+    bare.server.before_all_else();
+    tessera.before_all_else();
     for (number, part) in PARTS.iter().enumerate() {
         let (runs, mut offers) = (if number == HALF { plan.runs } else { 1 }, Vec::new());
         for _ in 0..runs {

@@ -34,6 +34,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<Section> {
         closed.push(timed(&null.server, || drive(to, &population, plan.connections, until))?);
     }
     let mut steady: Vec<(String, Vec<Offered>)> = Vec::new();
+    null.server.before_all_else();
     for rate in RATES {
         let offered =
             Offer { rate, lasting: plan.duration(), connections: plan.connections, seed: SEED };

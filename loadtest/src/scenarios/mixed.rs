@@ -82,6 +82,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<Section> {
         connections: plan.connections,
         seed: SEED,
     };
+    tessera.before_all_else();
     let open = (0..plan.runs).map(|_| offer(to, &population, offered));
     section(bench, &classes, &closed, &open.collect::<Result<Vec<_>, _>>()?)
 }
