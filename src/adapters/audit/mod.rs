@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::adapters::redis::Store;
@@ -66,6 +66,7 @@ pub struct Unwritten(pub u64);
 #[derive(Debug)]
 pub struct Trail {
     queue: mpsc::Sender<Order>,
+    hurry: Arc<Notify>,
     counts: Arc<Counts>,
     introspections: AtomicU8,
     clock: Arc<dyn Clock>,
@@ -107,13 +108,14 @@ impl Trail {
     ) -> Result<Self, AuditError> {
         let (queue, orders) = mpsc::channel(QUEUE);
         let counts = Arc::new(Counts::default());
-        let writer = Writer::new(chain, sink, Arc::clone(&counts), Arc::clone(&clock));
+        let (hurry, told) = (Arc::<Notify>::default(), (Arc::clone(&counts), Arc::clone(&clock)));
+        let writer = Writer::new(chain, sink, told, Arc::clone(&hurry));
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || writer.run(orders))
             .map_err(AuditError::Thread)?;
         let introspections = AtomicU8::new(code(introspections));
-        Ok(Self { queue, counts, introspections, clock })
+        Ok(Self { queue, hurry, counts, introspections, clock })
     }
 
     /// From now on these introspections are recorded.
@@ -125,6 +127,7 @@ impl Trail {
     pub fn announce(&self) {
         // Without room there is more to be told than this.
         drop(self.queue.try_send(Order::Announce));
+        self.hurry.notify_one();
     }
 
     /// Writes what is in the queue, and that the service stopped. Nothing is recorded afterwards.
@@ -132,6 +135,7 @@ impl Trail {
         let (done, closed) = oneshot::channel();
         let closing = async {
             self.queue.send(Order::Close(done)).await.ok()?;
+            self.hurry.notify_one();
             closed.await.ok()
         };
         match timeout(patience, closing).await {
@@ -155,7 +159,11 @@ impl Trail {
         match timeout_at(until, self.queue.reserve()).await {
             Ok(Ok(room)) => {
                 self.counts.taken();
+                let awaited = written.is_some();
                 room.send(self.order(record, written));
+                if awaited {
+                    self.hurry.notify_one();
+                }
                 Ok(())
             }
             Ok(Err(_closed)) => Err(self.lost(event, "it has been closed")),

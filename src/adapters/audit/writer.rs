@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tokio::runtime;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::counts::Counts;
 use super::sink::Sink;
@@ -21,6 +21,8 @@ use crate::protocol::time::UnixTime;
 
 /// Most records that are written at once.
 const BATCH: usize = 256;
+/// How long records that nobody waits for are gathered: to be woken for each costs more than it.
+const GATHER: Duration = Duration::from_millis(5);
 /// How long after a write it is made sure that it outlives a loss of power.
 const SYNC: Duration = Duration::from_secs(1);
 /// How long after a failure it is tried again: at first, and at most.
@@ -44,6 +46,16 @@ pub(super) enum Order {
     Close(oneshot::Sender<()>),
 }
 
+impl Order {
+    /// Whether somebody waits until it is done.
+    const fn is_awaited(&self) -> bool {
+        match self {
+            Self::Write { written, .. } => written.is_some(),
+            Self::Announce | Self::Close(_) => true,
+        }
+    }
+}
+
 /// A chain that nothing else is called.
 pub(super) fn new_chain(hasher: Hasher) -> Result<Chain, Unavailable> {
     let mut bytes = [0; 12];
@@ -56,6 +68,8 @@ pub(super) struct Writer {
     sink: Box<dyn Sink>,
     counts: Arc<Counts>,
     clock: Arc<dyn Clock>,
+    /// Told when somebody waits for what was ordered.
+    hurry: Arc<Notify>,
     lines: Vec<u8>,
     /// Until when what was written is to be made safe.
     unsynced: Option<Instant>,
@@ -65,10 +79,10 @@ impl Writer {
     pub(super) fn new(
         chain: Chain,
         sink: Box<dyn Sink>,
-        counts: Arc<Counts>,
-        clock: Arc<dyn Clock>,
+        (counts, clock): (Arc<Counts>, Arc<dyn Clock>),
+        hurry: Arc<Notify>,
     ) -> Self {
-        Self { chain, sink, counts, clock, lines: Vec::new(), unsynced: None }
+        Self { chain, sink, counts, clock, hurry, lines: Vec::new(), unsynced: None }
     }
 
     /// Writes until it is told to close, or nobody is left.
@@ -88,6 +102,7 @@ impl Writer {
             if self.next(&mut orders, &mut batch).await == 0 {
                 return self.end().await;
             }
+            self.gather(&mut orders, &mut batch).await;
             if let Some(closing) = self.batch(&mut batch).await {
                 orders.close();
                 while orders.recv_many(&mut batch, BATCH).await > 0 {
@@ -110,6 +125,22 @@ impl Writer {
             self.sync().await;
         }
         orders.recv_many(batch, BATCH).await
+    }
+
+    /// Lets others add to the batch, so that many records cost one write and one change of threads.
+    async fn gather(&self, orders: &mut mpsc::Receiver<Order>, batch: &mut Vec<Order>) {
+        if batch.iter().any(Order::is_awaited) {
+            // Whoever is at work on this core has more before long; otherwise nobody is kept waiting.
+            std::thread::yield_now();
+        } else {
+            // Fails when nobody hurries: then it is time.
+            let _ = timeout(GATHER, self.hurry.notified()).await;
+        }
+        while batch.len() < BATCH
+            && let Ok(order) = orders.try_recv()
+        {
+            batch.push(order);
+        }
     }
 
     /// Writes the records of a batch; gives who waits for the end, if it was ordered.
