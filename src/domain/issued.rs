@@ -13,7 +13,7 @@ use super::validate::{CLOCK_SKEW, ValidToken};
 use crate::protocol::delegation::{Act, MayAct};
 use crate::protocol::ids::ClientId;
 use crate::protocol::introspection::{Active, Audience, Identity};
-use crate::protocol::json::{Json, Object};
+use crate::protocol::json::{self, Json, Object};
 use crate::protocol::time::UnixTime;
 
 /// The `typ` of a minted JWT (RFC 9068 §2.1; ATJ-02).
@@ -127,7 +127,7 @@ impl IssuedToken {
     /// is who we are (META-04).
     pub fn to_claims(&self, issuer: &str) -> Result<Vec<u8>, serde_json::Error> {
         let principal = self.principal.to_string();
-        serde_json::to_vec(&Claims {
+        let claims = Claims {
             iss: issuer,
             sub: &principal,
             aud: &self.resource,
@@ -152,7 +152,13 @@ impl IssuedToken {
             principal_type: self.kind.as_str(),
             identity: self.identity(&principal),
             lineage: &self.ancestors,
-        })
+        };
+        json::written(&claims)
+    }
+
+    /// Its name among all tokens of all issuers; `issuer` is who we are.
+    pub fn token_id(&self, issuer: &str) -> TokenId {
+        TokenId::of(issuer, &self.id)
     }
 
     /// Reads claims that are known to be ours, and checks that they hold at `now` (RFC 9068 §4).
@@ -208,7 +214,7 @@ impl IssuedToken {
         // Who acts now is a client too, where we named it.
         let actor = self.act.as_ref().filter(|actor| actor.iss == issuer);
         by.extend(actor.and_then(|actor| actor.sub.parse().ok()).filter(|id| *id != self.client));
-        let own = Hop { id: TokenId::of(issuer, &self.id), issued_at: self.issued_at, by };
+        let own = Hop { id: self.token_id(issuer), issued_at: self.issued_at, by };
         Lineage {
             principals: std::iter::once(self.principal)
                 .chain(parties.filter_map(|party| party.sub.parse().ok()))

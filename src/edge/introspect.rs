@@ -16,6 +16,7 @@ use crate::ports::Unavailable;
 use crate::protocol::client_auth::Presented;
 use crate::protocol::introspection::SIGNED_MEDIA_TYPE;
 use crate::protocol::params::Form;
+use crate::service::verdict_cache::Question;
 use crate::telemetry::traces;
 
 pub(super) async fn introspect(
@@ -50,21 +51,21 @@ async fn decide(
     let caller =
         caller::authenticated(request, public, &snapshot, (&presented, Door::Public)).await?;
     let token = body::token(&form)?;
-    let verdict = match public.introspector.recall(&caller, token) {
-        Ok(verdict) => verdict,
-        Err(question) => {
-            let decide = public.introspector.decide(&snapshot, &caller, token, question);
-            traces::step("decide", decide, traced::verdict)
-                .instrument(request_id::span(request))
-                .await
-                .map_err(|outage| unavailable(request, &outage))?
-        }
+    let question = Question::of(&caller, token);
+    let verdict = if let Some(verdict) = public.introspector.recall(&question) {
+        verdict
+    } else {
+        let decide = public.introspector.decide(&snapshot, &caller, token, question);
+        traces::step("decide", decide, traced::verdict)
+            .instrument(request_id::span(request))
+            .await
+            .map_err(|outage| unavailable(request, &outage))?
     };
     traces::decided(|| traced::known(&verdict));
     told::answered(&public.metrics, &snapshot, &caller, &verdict);
     if public.introspector.records(&verdict) {
         let origin = request_id::origin(request, Door::Public);
-        public.introspector.record(&caller, token, &verdict, origin);
+        public.introspector.record(&caller, &question, &verdict, origin);
     }
     Ok(match wanted {
         accept::Form::Json => answer::whole(request, StatusCode::OK, answer::JSON, verdict.body),

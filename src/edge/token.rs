@@ -14,6 +14,7 @@ use super::{answer, body, caller, request_id, told, traced};
 use crate::domain::audit::record::Door;
 use crate::domain::issued::IssuedToken;
 use crate::protocol::exchange::{Request, RequestError, Response};
+use crate::protocol::json;
 use crate::protocol::params::Form;
 use crate::service::exchange::Refused;
 use crate::service::snapshot::{Caller, Snapshot};
@@ -58,7 +59,7 @@ async fn answered(
     let IssuedToken { client, resource, .. } = &issued.token;
     public.metrics.exchanged(client, Some(resource), None);
     let scope = issued.token.scopes.join(" ");
-    let body = serde_json::to_vec(&Response {
+    let body = json::written(&Response {
         access_token: &issued.text,
         issued_token_type: issued.kind.as_str(),
         token_type: "Bearer",

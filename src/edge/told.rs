@@ -17,7 +17,6 @@ use crate::telemetry::traces;
 /// One line for each token issued: who asked, for whom, on whose behalf, for what, by which rule.
 pub(super) fn issued(snapshot: &Snapshot, issued: &Issued) {
     let token = &issued.token;
-    let lineage = token.lineage(&snapshot.issuer);
     let ancestor = token.ancestors.last().map(|hop| hop.id.to_string());
     tracing::info!(
         client = %token.client,
@@ -29,7 +28,7 @@ pub(super) fn issued(snapshot: &Snapshot, issued: &Issued) {
         rule = issued.rule,
         expires = %token.expires,
         hop = token.hops(),
-        token = lineage.hops.last().map(|hop| hop.id.to_string()),
+        token = %token.token_id(&snapshot.issuer),
         exchanged_from = ancestor,
         "token issued"
     );

@@ -57,10 +57,8 @@ fn lower_hex(digit: u8) -> Option<u8> {
 
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = u128::from_be_bytes(self.0);
-        let [one, two, three] = [80, 64, 48].map(|at| (number >> at) & 0xffff);
-        let (first, last) = (number >> 96, number & 0xffff_ffff_ffff);
-        write!(f, "{first:08x}-{one:04x}-{two:04x}-{three:04x}-{last:012x}")
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        f.write_str(uuid::Uuid::from_bytes(self.0).hyphenated().encode_lower(&mut text))
     }
 }
 

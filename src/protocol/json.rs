@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
@@ -108,6 +109,16 @@ impl Json {
             Self::String(_) => "a string",
         }
     }
+}
+
+/// Room for an answer or a token of usual size, so that it does not grow step by step.
+const USUAL_BYTES: usize = 2048;
+
+/// `value` as JSON.
+pub fn written(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+    let mut text = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut text, value)?;
+    Ok(text)
 }
 
 /// What one document may still use, and the first limit it broke.

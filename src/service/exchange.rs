@@ -10,7 +10,7 @@ use super::authenticate::Authenticator;
 use super::identify::{Identified, Unidentified};
 use super::introspect::known_groups;
 use super::snapshot::{Caller, Snapshot};
-use super::subject_cache::{SubjectCache, SubjectEntry};
+use super::subject_cache::{Presented, SubjectCache, SubjectEntry};
 use super::tokens::{Own, TokenRef, Tokens, Vetted};
 use super::verify::{Audiences, Refusal};
 use crate::domain::audit::record::{Event, Origin, Record};
@@ -117,15 +117,18 @@ impl Exchanger {
         origin: Origin<'_>,
     ) -> Result<Issued, Refused> {
         let mut progress = Progress::default();
-        let ended = self.issued(snapshot, caller, request, &mut progress).await;
+        let subject = Presented::from(request.subject);
+        let ended = self.issued(snapshot, caller, (request, subject), &mut progress).await;
         let knows = |text: &str| snapshot.resource(text).is_some() || snapshot.is_scope(text);
         let record = |record: Record| {
-            record.from(origin).client(caller.client.id.as_str()).asked(request, knows)
+            let record = record.from(origin).client(caller.client.id.as_str());
+            record.asked(request, knows).subject(subject.digest)
         };
         match &ended {
             Ok(Issued { text, token, rule, .. }) => {
                 let issued = Record::new(Event::TokenIssued);
-                let issued = issued.issued(token, &snapshot.issuer, rule).about(text);
+                let issued = issued.issued(token, &snapshot.issuer, rule);
+                let issued = issued.about(Fingerprint::of(text.as_bytes()));
                 self.parts.audit.write(record(issued)).await?;
             }
             Err(Refused::Denied(denial)) => {
@@ -142,10 +145,11 @@ impl Exchanger {
         &self,
         snapshot: &Snapshot,
         caller: &Arc<Caller>,
-        request: &Request<'_>,
+        (request, subject): (&Request<'_>, Presented<'_>),
         progress: &mut Progress,
     ) -> Result<Issued, Refused> {
-        let (rule, mut token) = self.decide(snapshot, caller, request, progress).await?;
+        let asked = (request, subject);
+        let (rule, mut token) = self.decide(snapshot, caller, asked, progress).await?;
         token.id = self.unguessable::<ID_BYTES>()?;
         let text = self.issue(snapshot, &token).await?;
         Ok(Issued { text, token, kind: request.requested.issued(), rule })
@@ -159,19 +163,20 @@ impl Exchanger {
         caller: &Arc<Caller>,
         request: &Request<'_>,
     ) -> Result<(String, IssuedToken), Refused> {
-        self.decide(snapshot, caller, request, &mut Progress::default()).await
+        let asked = (request, request.subject.into());
+        self.decide(snapshot, caller, asked, &mut Progress::default()).await
     }
 
     async fn decide(
         &self,
         snapshot: &Snapshot,
         caller: &Arc<Caller>,
-        request: &Request<'_>,
+        (request, subject): (&Request<'_>, Presented<'_>),
         progress: &mut Progress,
     ) -> Result<(String, IssuedToken), Refused> {
         // The cheap questions first: nothing is verified for a target that cannot be had.
         let resource = target(snapshot, caller, request)?;
-        let subject = self.subject(snapshot, caller, request.subject).await?;
+        let subject = self.subject(snapshot, caller, subject).await?;
         progress.subject = Some(Arc::clone(&subject));
         let proof = self.actor(snapshot, caller, request).await?;
         let actor = proof.actor();
@@ -202,11 +207,12 @@ impl Exchanger {
         &self,
         snapshot: &Snapshot,
         caller: &Caller,
-        declared: Declared<'_>,
+        presented: Presented<'_>,
     ) -> Result<Arc<SubjectEntry>, Refused> {
-        if let Some(known) = self.subjects.get(caller, declared, self.parts.clock.now()) {
+        if let Some(known) = self.subjects.get(caller, presented, self.parts.clock.now()) {
             return Ok(known);
         }
+        let declared = presented.declared;
         let audiences = acceptable(caller, declared)?;
         let vetted = self.parts.tokens.verify(snapshot, declared.token, audiences).await;
         let vetted = vetted.map_err(|refusal| match refusal {
@@ -215,7 +221,7 @@ impl Exchanger {
         })?;
         let (token, until) = self.read(snapshot, &vetted, audiences).await?;
         let entry = Arc::new(SubjectEntry { token, standing: vetted.standing(until) });
-        self.subjects.keep(caller, declared, &entry);
+        self.subjects.keep(caller, presented, &entry);
         Ok(entry)
     }
 

@@ -7,6 +7,7 @@ use super::exchange::{self, Exchanger, Issued};
 use super::introspect::{Introspector, Verdict};
 use super::snapshot::{Caller, Snapshot};
 use super::swap_cache::SwapCache;
+use super::verdict_cache::Question;
 use crate::domain::admission::{Bar, Barred, Visitor, admit};
 use crate::domain::api::{Api, Guard, Swap};
 use crate::domain::audit::record::{Event, Origin, Record};
@@ -288,19 +289,20 @@ impl Gate {
         Asked { token, swap, origin }: Asked<'_>,
     ) -> Result<Admitted, Refused> {
         let (token, origin) = (token?, origin.about(&api.name));
-        let verdict = match self.introspector.recall(caller, token) {
-            Ok(verdict) => verdict,
-            Err(question) => self.introspector.decide(snapshot, caller, token, question).await?,
+        let question = Question::of(caller, token);
+        let verdict = match self.introspector.recall(&question) {
+            Some(verdict) => verdict,
+            None => self.introspector.decide(snapshot, caller, token, question).await?,
         };
         if self.introspector.records(&verdict) {
-            self.introspector.record(caller, token, &verdict, origin);
+            self.introspector.record(caller, &question, &verdict, origin);
         }
         if let Some(reason) = verdict.refused {
             return Err(Refused::Inactive(verdict, reason));
         }
         let visitor = Visitor::read(&verdict.body).map_err(|error| unreadable(&error))?;
         if let Err(barred) = admit(&visitor, api) {
-            let record = Record::new(Event::RequestRefused).from(origin).about(token);
+            let record = Record::new(Event::RequestRefused).from(origin).about(question.token);
             let record = record.client(caller.client.id.as_str()).visitor(&visitor);
             let why = format!("expected {}, found {}", barred.expected, barred.found);
             let record = record.refused(barred.bar.as_str()).detail(&why);

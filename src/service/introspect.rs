@@ -21,7 +21,7 @@ use crate::domain::validate::ValidToken;
 use crate::ports::{AuditTrail, Clock, Dependency, GroupDirectory, Unavailable};
 use crate::protocol::ids::Fingerprint;
 use crate::protocol::introspection::{INACTIVE, SIGNED_TYP, Signed};
-use crate::protocol::json::{Json, Object};
+use crate::protocol::json::{self, Json, Object};
 use crate::protocol::time::{Seconds, UnixTime};
 
 /// How long a refusal is remembered at most (POL).
@@ -109,14 +109,11 @@ impl Introspector {
         &self.cache
     }
 
-    /// What was decided before about `token` for `caller`; otherwise the question that
-    /// [`Self::decide`] answers. The hot path: never waits, and asks nobody.
-    pub fn recall(&self, caller: &Caller, token: &str) -> Result<Verdict, Question> {
-        let question = Question { token: Fingerprint::of(token.as_bytes()), view: caller.view };
+    /// What was decided before. The hot path: never waits, and asks nobody.
+    pub fn recall(&self, question: &Question) -> Option<Verdict> {
         // While it is not known what was revoked, neither is anything else told.
         let known = || self.own.revocations.known().is_ok();
-        let recalled = self.cache.recall(&question, self.clock.now(), known);
-        recalled.map(Verdict::from).ok_or(question)
+        self.cache.recall(question, self.clock.now(), known).map(Verdict::from)
     }
 
     /// Whether such a verdict is to be recorded.
@@ -124,9 +121,15 @@ impl Introspector {
         self.audit.introspections().include(verdict.source == Source::Memory)
     }
 
-    /// Records that `caller` was told `verdict` about `token`. Waits for nothing.
-    pub fn record(&self, caller: &Caller, token: &str, verdict: &Verdict, origin: Origin<'_>) {
-        let record = Record::new(Event::Introspected).from(origin).about(token);
+    /// Records that `caller` was told `verdict`. Waits for nothing.
+    pub fn record(
+        &self,
+        caller: &Caller,
+        question: &Question,
+        verdict: &Verdict,
+        origin: Origin<'_>,
+    ) {
+        let record = Record::new(Event::Introspected).from(origin).about(question.token);
         let record = record.client(caller.client.id.as_str());
         self.audit.note(match verdict.refused {
             Some(reason) => record.inactive(reason),
@@ -238,8 +241,7 @@ impl Introspector {
     ) -> Result<(Vec<u8>, UnixTime), Refusal> {
         let known = known_groups(&*self.groups, token, self.clock.now()).await;
         let context = Context::new(token, permission, known.groups(token), &snapshot.mapping);
-        let body =
-            serde_json::to_vec(&context.answer()?).map_err(|error| unserialisable(&error))?;
+        let body = json::written(&context.answer()?).map_err(|error| unserialisable(&error))?;
         Ok((body, known.until))
     }
 
@@ -288,7 +290,7 @@ impl Introspector {
 /// The identity context of a token that was minted here: the same for a JWT and an opaque one.
 fn issued_context(token: &IssuedToken, issuer: &str) -> Result<Vec<u8>, Unavailable> {
     let (principal, audience) = (token.principal.to_string(), [token.resource.clone()]);
-    serde_json::to_vec(&token.answer(issuer, &principal, &audience))
+    json::written(&token.answer(issuer, &principal, &audience))
         .map_err(|error| unserialisable(&error))
 }
 

@@ -10,7 +10,7 @@ use crate::domain::principal::PrincipalId;
 use crate::domain::rejection::{Reason, Rejection};
 use crate::domain::revocation::Mark;
 use crate::ports::{AuditTrail, Clock, Reach, Unavailable};
-use crate::protocol::ids::ClientId;
+use crate::protocol::ids::{ClientId, Fingerprint};
 use crate::protocol::time::UnixTime;
 
 /// The revocation service.
@@ -99,7 +99,8 @@ impl Revoker {
         origin: Origin<'_>,
     ) -> Result<(), NotRevoked> {
         let record = |event| {
-            let record = Record::new(event).from(origin).about(text);
+            let record = Record::new(event).from(origin);
+            let record = record.about(Fingerprint::of(text.as_bytes()));
             record.client(caller.client.id.as_str())
         };
         let vetted = match self.tokens.verify(snapshot, text, Audiences::Exchangeable).await {
@@ -200,7 +201,9 @@ impl Target<'_> {
         match self {
             Self::Principal(principal) => record.revoked_principal = Some(principal.to_string()),
             Self::Client(client) => record.revoked_client = Some(client.to_string()),
-            Self::Token(text) | Self::Tree(text) => record = record.about(text),
+            Self::Token(text) | Self::Tree(text) => {
+                record = record.about(Fingerprint::of(text.as_bytes()));
+            }
         }
         record
     }

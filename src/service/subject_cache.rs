@@ -24,6 +24,19 @@ pub(super) struct SubjectEntry {
     pub(super) standing: Standing,
 }
 
+/// A subject token as it was presented, with the digest of its text: made once for all who need it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Presented<'t> {
+    pub(super) declared: Declared<'t>,
+    pub(super) digest: Fingerprint,
+}
+
+impl<'t> From<Declared<'t>> for Presented<'t> {
+    fn from(declared: Declared<'t>) -> Self {
+        Self { declared, digest: Fingerprint::of(declared.token.as_bytes()) }
+    }
+}
+
 /// The exact token, whose configuration it was held against, and what it was said to be.
 type Key = (Fingerprint, ViewId, TokenType);
 
@@ -47,15 +60,20 @@ impl SubjectCache {
     pub(super) fn get(
         &self,
         caller: &Caller,
-        declared: Declared<'_>,
+        presented: Presented<'_>,
         now: UnixTime,
     ) -> Option<Arc<SubjectEntry>> {
-        let entry = self.kept.get(&key(caller, declared))?;
+        let entry = self.kept.get(&key(caller, presented))?;
         entry.standing.stands(now, &*self.revocations).then_some(entry)
     }
 
-    pub(super) fn keep(&self, caller: &Caller, declared: Declared<'_>, entry: &Arc<SubjectEntry>) {
-        self.kept.insert(key(caller, declared), Arc::clone(entry));
+    pub(super) fn keep(
+        &self,
+        caller: &Caller,
+        presented: Presented<'_>,
+        entry: &Arc<SubjectEntry>,
+    ) {
+        self.kept.insert(key(caller, presented), Arc::clone(entry));
     }
 
     /// Whether nothing that the entry rests on was revoked meanwhile.
@@ -64,6 +82,6 @@ impl SubjectCache {
     }
 }
 
-fn key(caller: &Caller, declared: Declared<'_>) -> Key {
-    (Fingerprint::of(declared.token.as_bytes()), caller.view, declared.kind)
+const fn key(caller: &Caller, presented: Presented<'_>) -> Key {
+    (presented.digest, caller.view, presented.declared.kind)
 }

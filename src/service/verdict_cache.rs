@@ -13,6 +13,7 @@ use bytes::Bytes;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter};
 
+use super::snapshot::Caller;
 use super::standing::Standing;
 use super::views::ViewId;
 use crate::domain::answer::TokenIssuer;
@@ -35,6 +36,13 @@ pub struct Question {
     pub token: Fingerprint,
     /// Who asks.
     pub view: ViewId,
+}
+
+impl Question {
+    /// `caller` asks about `token`.
+    pub fn of(caller: &Caller, token: &str) -> Self {
+        Self { token: Fingerprint::of(token.as_bytes()), view: caller.view }
+    }
 }
 
 /// A kept answer about an active token.

@@ -18,6 +18,9 @@ use serde_json::{Value, json};
 
 use crate::domain::keyring::SigningAlgorithm;
 
+/// The longest signature there is, by an RSA key of 2048 bits; and the two dots.
+const SIGNATURE_BYTES: usize = 256 + 2;
+
 /// A key could not be made, read or used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the cryptographic library refused to {0}")]
@@ -105,7 +108,10 @@ impl PrivateKey {
     pub(super) fn compact(&self, typ: &str, claims: &[u8]) -> Result<String, KeyError> {
         let header = Header { alg: self.algorithm.as_str(), kid: &self.kid, typ };
         let header = serde_json::to_vec(&header).map_err(|_impossible| KeyError("write"))?;
-        let mut token = BASE64_URL_SAFE_NO_PAD.encode(header);
+        // Base64 has four characters for three bytes.
+        let bytes = [header.len(), claims.len(), SIGNATURE_BYTES].iter().sum::<usize>();
+        let mut token = String::with_capacity(bytes.saturating_mul(4).div_ceil(3));
+        BASE64_URL_SAFE_NO_PAD.encode_string(header, &mut token);
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(claims, &mut token);
         let signature = self.sign(token.as_bytes())?;

@@ -244,7 +244,7 @@ impl Record {
         self.resource = vec![token.resource.clone()];
         self.scopes = Some(token.scopes.clone());
         self.rule = Some(rule.to_owned());
-        self.token = token.lineage(issuer).hops.last().map(|hop| hop.id.to_string());
+        self.token = Some(token.token_id(issuer).to_string());
         self.subject_token = token.ancestors.last().map(|hop| hop.id.to_string());
         self.hop = Some(token.hops());
         self.expires = Some(token.expires.seconds());
@@ -277,7 +277,7 @@ impl Record {
             self.resource = told(&request.targets);
         }
         self.scopes_asked = request.scopes.as_deref().map(told);
-        self.subject(request.subject.token)
+        self
     }
 
     /// What was answered about a good token.
@@ -294,17 +294,17 @@ impl Record {
         self
     }
 
-    /// It is about the token of this text, of which only the digest is told.
+    /// It is about the token with this digest.
     #[must_use]
-    pub fn about(mut self, text: &str) -> Self {
-        self.fingerprint = Some(Fingerprint::of(text.as_bytes()).to_string());
+    pub fn about(mut self, token: Fingerprint) -> Self {
+        self.fingerprint = Some(token.to_string());
         self
     }
 
-    /// A token of this text was, or was to be, exchanged.
+    /// The token with this digest was, or was to be, exchanged.
     #[must_use]
-    pub fn subject(mut self, text: &str) -> Self {
-        self.subject_fingerprint = Some(Fingerprint::of(text.as_bytes()).to_string());
+    pub fn subject(mut self, token: Fingerprint) -> Self {
+        self.subject_fingerprint = Some(token.to_string());
         self
     }
 
