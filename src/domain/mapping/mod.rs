@@ -3,7 +3,11 @@
 //! Every rule that matches grants; there is no order and no "deny". What is not known (groups that
 //! Entra left out) matches nothing, so ignorance can only grant less.
 
+mod index;
+
 use std::collections::BTreeMap;
+
+use index::Index;
 
 use super::principal::PrincipalType;
 use crate::protocol::ids::Guid;
@@ -11,7 +15,10 @@ use crate::protocol::json::{Json, Object};
 
 /// The mapping rules of one configuration.
 #[derive(Clone, Debug, Default)]
-pub struct Mapping(Vec<Rule>);
+pub struct Mapping {
+    rules: Vec<Rule>,
+    index: Index,
+}
 
 /// One rule: when all its conditions hold, it grants.
 #[derive(Clone, Debug, Default)]
@@ -84,19 +91,22 @@ pub struct Mapped {
 
 impl Mapping {
     /// A mapping of these rules.
-    pub const fn new(rules: Vec<Rule>) -> Self {
-        Self(rules)
+    pub fn new(rules: Vec<Rule>) -> Self {
+        Self { index: Index::of(&rules), rules }
     }
 
     /// The rules, in the order of the file.
     pub fn rules(&self) -> &[Rule] {
-        &self.0
+        &self.rules
     }
 
-    /// Applies every rule to `facts`.
+    /// Applies to `facts` every rule that matches. Costs what the rules cost that name something the
+    /// token has, not what all of them would.
     pub fn apply(&self, facts: &Facts<'_>) -> Mapped {
         let mut mapped = Mapped::default();
-        for rule in self.0.iter().filter(|rule| rule.when.matches(facts)) {
+        let candidates = self.index.candidates(facts);
+        let candidates = candidates.into_iter().filter_map(|number| self.rules.get(number));
+        for rule in candidates.filter(|rule| rule.when.matches(facts)) {
             mapped.rules.push(rule.name.clone());
             add(&mut mapped.grant.policies, &rule.grant.policies);
             add(&mut mapped.grant.scopes, &rule.grant.scopes);
