@@ -159,11 +159,8 @@ impl Trail {
         match timeout_at(until, self.queue.reserve()).await {
             Ok(Ok(room)) => {
                 self.counts.taken();
-                let awaited = written.is_some();
                 room.send(self.order(record, written));
-                if awaited {
-                    self.hurry.notify_one();
-                }
+                self.hurry.notify_one();
                 Ok(())
             }
             Ok(Err(_closed)) => Err(self.lost(event, "it has been closed")),

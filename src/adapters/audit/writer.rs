@@ -21,7 +21,7 @@ use crate::protocol::time::UnixTime;
 
 /// Most records that are written at once.
 const BATCH: usize = 256;
-/// How long records that nobody waits for are gathered: to be woken for each costs more than it.
+/// How long records of introspections are gathered: to be woken for each costs more than it.
 const GATHER: Duration = Duration::from_millis(5);
 /// How long after a write it is made sure that it outlives a loss of power.
 const SYNC: Duration = Duration::from_secs(1);
@@ -47,10 +47,10 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// Whether somebody waits until it is done.
-    const fn is_awaited(&self) -> bool {
+    /// Whether it is to be done soon: somebody waits for it, or has been answered already.
+    fn hurries(&self) -> bool {
         match self {
-            Self::Write { written, .. } => written.is_some(),
+            Self::Write { record, .. } => record.event != Event::Introspected,
             Self::Announce | Self::Close(_) => true,
         }
     }
@@ -68,7 +68,7 @@ pub(super) struct Writer {
     sink: Box<dyn Sink>,
     counts: Arc<Counts>,
     clock: Arc<dyn Clock>,
-    /// Told when somebody waits for what was ordered.
+    /// Told when something is ordered that hurries.
     hurry: Arc<Notify>,
     lines: Vec<u8>,
     /// Until when what was written is to be made safe.
@@ -129,8 +129,8 @@ impl Writer {
 
     /// Lets others add to the batch, so that many records cost one write and one change of threads.
     async fn gather(&self, orders: &mut mpsc::Receiver<Order>, batch: &mut Vec<Order>) {
-        if batch.iter().any(Order::is_awaited) {
-            // Whoever is at work on this core has more before long; otherwise nobody is kept waiting.
+        if batch.iter().any(Order::hurries) {
+            // Whoever is at work on this core may have more; if nobody is, this takes no time.
             std::thread::yield_now();
         } else {
             // Fails when nobody hurries: then it is time.
