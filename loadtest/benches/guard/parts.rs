@@ -38,7 +38,7 @@ fn body() -> &'static [u8] {
 }
 
 // Reads the form of a caller.
-#[library_benchmark(config = at_most(4_700))]
+#[library_benchmark(config = at_most(5_000))]
 #[bench::introspection(body())]
 fn form(body: &'static [u8]) -> Form<'static> {
     black_box(Form::parse(black_box(body)).unwrap())
@@ -82,8 +82,8 @@ fn mapped(rules: usize) -> (&'static Valid, &'static Mapping) {
 
 // From groups to policies, by so many rules of which one matches.
 #[library_benchmark]
-#[bench::rules_1(args = (mapped(1)), config = at_most(750))]
-#[bench::rules_10000(args = (mapped(10_000)), config = at_most(2_800_000))]
+#[bench::rules_1(args = (mapped(1)), config = at_most(950))]
+#[bench::rules_10000(args = (mapped(10_000)), config = at_most(4_400))]
 fn apply_mapping((valid, mapping): (&'static Valid, &'static Mapping)) -> Mapped {
     let mapped = mapping.apply(black_box(&facts(&valid.token, valid.groups())));
     assert_eq!(mapped.rules.len(), 1);
@@ -91,7 +91,7 @@ fn apply_mapping((valid, mapping): (&'static Valid, &'static Mapping)) -> Mapped
 }
 
 // Prepares the answer about a valid token.
-#[library_benchmark(config = at_most(33_700))]
+#[library_benchmark(config = at_most(29_000))]
 #[bench::introspection(kept(Valid::new()))]
 fn write_answer(valid: &'static Valid) -> Vec<u8> {
     let client = valid.config.clients.first().unwrap();

@@ -96,16 +96,16 @@ fn exchange(token: &str) -> String {
 
 // A whole request.
 #[library_benchmark]
-#[bench::cached(args = (service("/introspect", introspection, Seen::Before)), config = at_most(107_000))]
-#[bench::cold(args = (service("/introspect", introspection, Seen::Never)), config = at_most(690_000))]
+#[bench::cached(args = (service("/introspect", introspection, Seen::Before)), config = at_most(104_000))]
+#[bench::cold(args = (service("/introspect", introspection, Seen::Never)), config = at_most(630_000))]
 fn introspect(ask: Ask) -> ServiceResponse {
     good(ask())
 }
 
 // A whole request, with a signature by ES256.
 #[library_benchmark]
-#[bench::warm(args = (service("/token", exchange, Seen::Before)), config = at_most(628_000))]
-#[bench::cold(args = (service("/token", exchange, Seen::Never)), config = at_most(1_150_000))]
+#[bench::warm(args = (service("/token", exchange, Seen::Before)), config = at_most(560_000))]
+#[bench::cold(args = (service("/token", exchange, Seen::Never)), config = at_most(1_040_000))]
 fn exchanged(ask: Ask) -> ServiceResponse {
     good(ask())
 }

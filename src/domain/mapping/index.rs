@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use super::{Facts, Rule, When};
 use crate::protocol::ids::Guid;
 
+/// So few rules are tried sooner than anything is looked up.
+const FEW: usize = 16;
+
 /// Rules by one of their conditions. Each stands under every value of the condition that picks
 /// fewest tokens, so a token that has none of these values cannot match it.
 #[derive(Clone, Debug, Default)]
@@ -16,11 +19,13 @@ pub(super) struct Index {
     tenants: HashMap<Guid, Vec<usize>>,
     /// Those without any of these conditions.
     others: Vec<usize>,
+    /// How many there are.
+    count: usize,
 }
 
 impl Index {
     pub(super) fn of(rules: &[Rule]) -> Self {
-        let mut index = Self::default();
+        let mut index = Self { count: rules.len(), ..Self::default() };
         for (number, Rule { when, .. }) in rules.iter().enumerate() {
             index.add(number, when);
         }
@@ -45,21 +50,20 @@ impl Index {
 
     /// The numbers of the rules that may match, in order and each once.
     pub(super) fn candidates(&self, facts: &Facts<'_>) -> Vec<usize> {
-        let of_texts = |index: &HashMap<String, Vec<usize>>, texts: &[String]| {
-            texts.iter().filter_map(|text| index.get(text)).flatten().copied().collect::<Vec<_>>()
-        };
-        let of_id = |index: &HashMap<Guid, Vec<usize>>, id: Guid| {
-            index.get(&id).map_or_else(Vec::new, Clone::clone)
-        };
-        let mut found = [
-            of_texts(&self.groups, facts.groups.unwrap_or_default()),
-            of_texts(&self.roles, facts.roles),
-            of_texts(&self.scopes, facts.scopes),
-            of_id(&self.apps, facts.app),
-            of_id(&self.tenants, facts.tenant),
-            self.others.clone(),
-        ]
-        .concat();
+        if self.count <= FEW {
+            return (0..self.count).collect();
+        }
+        let mut found = self.others.clone();
+        let groups = facts.groups.unwrap_or_default();
+        let by_text =
+            [(&self.groups, groups), (&self.roles, facts.roles), (&self.scopes, facts.scopes)];
+        // Nothing is digested to be looked up where there is nothing.
+        for (index, texts) in by_text.into_iter().filter(|(index, _)| !index.is_empty()) {
+            found.extend(texts.iter().filter_map(|text| index.get(text)).flatten());
+        }
+        for (index, id) in [(&self.apps, facts.app), (&self.tenants, facts.tenant)] {
+            found.extend(index.get(&id).into_iter().flatten());
+        }
         found.sort_unstable();
         found.dedup();
         found
@@ -105,7 +109,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_looked_up_is_what_all_rules_one_by_one_would_give(
-            rules in prop::collection::vec(conditions(), 0..12),
+            rules in prop::collection::vec(conditions(), 0..3 * FEW),
             (groups, roles, scopes) in (prop::option::of(texts()), texts(), texts()),
             (app, tenant) in (0..3_u128, 0..3_u128),
         ) {
