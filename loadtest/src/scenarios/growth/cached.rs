@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tessera::dev::apps::ORDERS;
 use tessera::dev::people::{GOLD_CUSTOMERS, HOME_TENANT};
@@ -17,9 +17,9 @@ use crate::load::closed::{Timed, Until, drive, timed};
 use crate::load::connection::{get, once};
 use crate::load::expect::Expect;
 use crate::load::population::{Population, Question, introspection};
-use crate::load::random::Random;
+use crate::load::random::{Random, zipf};
 use crate::report::plot::{Axis, Plot};
-use crate::report::table::Table;
+use crate::report::table::{Spread, Table, json_of};
 use crate::report::{Aim, Target};
 use crate::system::mint::SECRET;
 use crate::system::tessera::Tessera;
@@ -29,6 +29,8 @@ const CLIENTS: usize = 10;
 /// What small is compared with.
 const SMALL: usize = 1000;
 const SEED: u64 = 9;
+/// Of Zipf's law.
+const EXPONENT: f64 = 1.0;
 /// Questions that were not answered from memory.
 const MISSES: &str = "tessera_cache_lookups_total{result=\"miss\"}";
 /// Enough for a million answers.
@@ -54,26 +56,66 @@ pub(super) fn run(bench: &Bench) -> anyhow::Result<Part> {
     for size in sizes {
         asking.fill(&growing, filled..size)?;
         filled = size;
-        let runs = vec![asking.measure(&growing, size)?];
+        let runs = vec![asking.measure(&growing, size, Chosen::Evenly)?];
         let point = Point { size, runs, resident: growing.resident()? };
         eprintln!("{size} cached: {:.0}/s, {} bytes", point.per_second(), point.resident);
         points.push(point);
     }
-    let (mut few, mut many) = (Vec::new(), Vec::new());
-    for run in 1..=plan.runs {
-        few.push(asking.measure(&small, SMALL)?);
-        many.push(asking.measure(&growing, largest)?);
-        let last = |runs: &[Timed]| runs.last().map_or(0.0, |run| run.measured.per_second);
-        eprintln!("run {run}: few {:.0}/s, many {:.0}/s", last(&few), last(&many));
+    let (mut evenly, mut by_law) = (Turns::default(), Turns::default());
+    for _ in 1..=plan.runs {
+        for (turns, chosen) in [(&mut evenly, Chosen::Evenly), (&mut by_law, Chosen::ByZipfsLaw)] {
+            turns.few.push(asking.measure(&small, SMALL, chosen)?);
+            turns.many.push(asking.measure(&growing, largest, chosen)?);
+        }
     }
-    told(&Found { points, few, many, idle, answer: asking.answer_bytes(&growing)? })
+    told(&Found { points, evenly, by_law, idle, answer: asking.answer_bytes(&growing)? })
+}
+
+/// Which of the tokens are asked about.
+#[derive(Clone, Copy)]
+enum Chosen {
+    /// Any, each as likely as the other: no cache of a processor has favourites to keep.
+    Evenly,
+    /// As callers do: few of them often, most of them seldom.
+    ByZipfsLaw,
+}
+
+/// A server with few tokens and one with many, in turns.
+#[derive(Default)]
+struct Turns {
+    few: Vec<Timed>,
+    many: Vec<Timed>,
+}
+
+impl Turns {
+    fn ratio(&self) -> Spread {
+        ratio(&self.many, &self.few)
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "few": json_of(&self.few), "many": json_of(&self.many), "ratio": self.ratio().median,
+        })
+    }
+
+    /// One line of the text.
+    fn words(&self) -> String {
+        let Spread { lowest, median, highest } = self.ratio();
+        let micros = |runs: &[Timed]| Spread::of(runs.iter().map(|run| run.cpu_micros)).median;
+        format!(
+            "{median:.3} times as many ({lowest:.3} to {highest:.3}; {:.1} µs of the core for each \
+             instead of {:.1})",
+            micros(&self.many),
+            micros(&self.few)
+        )
+    }
 }
 
 /// What was measured.
 struct Found {
     points: Vec<Point>,
-    few: Vec<Timed>,
-    many: Vec<Timed>,
+    evenly: Turns,
+    by_law: Turns,
     idle: u64,
     /// Of one answer: all are as long.
     answer: usize,
@@ -120,14 +162,24 @@ impl Asking<'_> {
         Ok(())
     }
 
-    /// Asks about any of the first `count`, each as likely as the other: no cache of a processor has
-    /// favourites to keep.
-    fn measure(&mut self, tessera: &Tessera, count: usize) -> anyhow::Result<Timed> {
+    /// Asks about some of the first `count`, others in each run.
+    fn measure(
+        &mut self,
+        tessera: &Tessera,
+        count: usize,
+        chosen: Chosen,
+    ) -> anyhow::Result<Timed> {
         let plan = &self.bench.plan;
         let draws = plan.pick(500_000, 50_000);
-        let order = (0..draws).map(|_| u32::try_from(self.random.below(count)));
-        let asked = self.population.reordered(order.collect::<Result<_, _>>()?);
-        let until = Until::Elapsed(Duration::from_secs(plan.pick(3, 1)));
+        let order = match chosen {
+            Chosen::Evenly => {
+                let even = (0..draws).map(|_| u32::try_from(self.random.below(count)));
+                even.collect::<Result<_, _>>()?
+            }
+            Chosen::ByZipfsLaw => zipf(count, EXPONENT, draws, self.random.next()),
+        };
+        let asked = self.population.reordered(order);
+        let until = Until::Elapsed(Duration::from_secs(plan.pick(2, 1)));
         let before = metric(tessera, MISSES)?;
         let to = tessera.address.public;
         let measured = timed(tessera, || drive(to, &asked, plan.connections, until))?;
@@ -179,13 +231,12 @@ clients:
 }
 
 fn told(found: &Found) -> anyhow::Result<Part> {
-    let Found { points, few, many, idle, answer } = found;
+    let Found { points, evenly, by_law, idle, answer } = found;
     let small = points.iter().find(|point| point.size == SMALL).context("no small size")?;
     let large = points.last().context("no size")?;
     let more = (large.size - small.size) as f64;
     let each = large.resident.saturating_sub(small.resident) as f64 / more;
     let beyond = each - *answer as f64;
-    let compared = ratio(many, few);
     let mut table = Table::new(&[
         "cached tokens",
         "per second",
@@ -208,24 +259,30 @@ fn told(found: &Found) -> anyhow::Result<Part> {
     let text = format!(
         "### Cached tokens\n\n\
          {CLIENTS} clients ask about the same tokens of Entra, each with an answer of its own: \
-         {largest} cached answers are {tokens} tokens. Every request is about any of them, each as \
-         likely as the other. `cache.bytes` is {CACHE}. No answer was evicted.\n\n{table}\n\
-         In turns with a server that has {small} tokens, the one with {largest} answers {median:.3} \
-         times as many ({lowest:.3} to {highest:.3}). From {small} tokens to {largest}, each takes \
+         {largest} cached answers are {tokens} tokens. In the table every request is about any of \
+         them, each as likely as the other. `cache.bytes` is {CACHE}. No answer was evicted.\n\n{table}\n\
+         In turns with a server that has {small} tokens, the one with {largest} answers {evenly} when \
+         each token is as likely as the other, the worst case, and {by_law} when some are asked about \
+         more often than others, by Zipf's law with exponent {EXPONENT:.1}. From {small} tokens to {largest}, each takes \
          {each:.0} bytes of resident memory, {answer} of which are its answer. An idle server takes \
          {idle} MB.\n",
         largest = spelled(large.size),
         tokens = spelled(large.size / CLIENTS),
         small = spelled(SMALL),
-        median = compared.median,
-        lowest = compared.lowest,
-        highest = compared.highest,
+        evenly = evenly.words(),
+        by_law = by_law.words(),
         idle = megabytes(*idle),
     );
     let targets = vec![
         Target {
-            what: "throughput at 1,000,000 cached tokens ÷ at 1,000",
-            measured: compared.median,
+            what: "throughput at 1,000,000 cached tokens ÷ at 1,000, each as likely as the other",
+            measured: evenly.ratio().median,
+            aim: Aim::AtLeast(0.85),
+            unit: "",
+        },
+        Target {
+            what: "throughput at 1,000,000 cached tokens ÷ at 1,000, by Zipf's law",
+            measured: by_law.ratio().median,
             aim: Aim::AtLeast(0.85),
             unit: "",
         },
@@ -264,9 +321,9 @@ fn told(found: &Found) -> anyhow::Result<Part> {
         text,
         data: json!({
             "points": points.iter().map(Point::json).collect::<Vec<_>>(),
-            "few": crate::report::table::json_of(few),
-            "many": crate::report::table::json_of(many),
-            "ratio": compared.median,
+            "evenly": evenly.json(),
+            "by_zipfs_law": by_law.json(),
+            "zipf_exponent": EXPONENT,
             "answer_bytes": answer,
             "bytes_each": each,
             "idle_bytes": idle,
