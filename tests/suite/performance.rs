@@ -137,7 +137,7 @@ fn figures_are_computed_from_medians() {
             "cached": { "found": { "cached": runs } },
             "cold": { "found": { "cold": { "core_micros": [40.0] } } },
             "exchange": { "found": { "warm_jwt": runs, "cold_jwt": runs } },
-            "plugin": { "found": { "measured": [{}, runs] } },
+            "plugin": { "found": { "shapes": [{ "tessera": runs }] } },
             "growth": { "found": { "cached_tokens": {
                 "idle_bytes": 20_000_000, "answer_bytes": 1000, "bytes_each": 400.0,
             } } },

@@ -18,7 +18,7 @@ const KINDS: [(&str, &str); 5] = [
     ("introspection, token new", "/scenarios/cold/found/cold"),
     ("exchange for a JWT, token seen before", "/scenarios/exchange/found/warm_jwt"),
     ("exchange for a JWT, token new", "/scenarios/exchange/found/cold_jwt"),
-    ("Tyk's plugin, token seen before", "/scenarios/plugin/found/measured/1"),
+    ("Tyk's plugin, token seen before", "/scenarios/plugin/found/shapes/0/tessera"),
 ];
 
 /// `page` with the figures of `report` between its marks; else what is missing.

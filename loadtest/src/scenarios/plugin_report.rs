@@ -1,11 +1,12 @@
-//! The report about Tyk's plugin: for people as Markdown, for machines as JSON beside it.
+//! The section about Tyk's plugin.
 
 use std::fmt::{self, Write as _};
 
 use serde_json::{Value, json};
 
 use crate::load::closed::Measured;
-use crate::report::table::{Spread, together};
+use crate::report::plot::Plot;
+use crate::report::table::{Spread, quantiles, together};
 use crate::report::{Aim, Section, Target};
 
 /// Decisions per second from memory, on one core, over one connection.
@@ -83,7 +84,7 @@ impl Report {
             text: self.markdown()?,
             data: self.json(),
             targets: vec![target],
-            plots: Vec::new(),
+            plots: vec![self.plot()?],
         })
     }
 
@@ -129,34 +130,56 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let timed = |(name, runs): (String, &[Timed])| {
-            let each = |value: fn(&Timed) -> f64| runs.iter().map(value).collect::<Vec<_>>();
-            let at = |timed: &Timed| {
-                let latency = &timed.measured.latency;
-                let at = |quantile| latency.value_at_quantile(quantile);
-                json!({ "count": latency.len(), "p50": at(0.5), "p99": at(0.99), "p99.9": at(0.999) })
-            };
-            json!({
-                "calls": name,
-                "per_second": each(|run| run.measured.per_second),
-                "core_micros": each(|run| run.cpu_micros),
-                "generator_waited": each(|run| run.waited),
-                "micros": runs.iter().map(at).collect::<Vec<_>>(),
-            })
-        };
-        let ratio = |shaped: &Shaped| {
+        let shaped = |shaped: &Shaped| {
             json!({
                 "calls": shaped.shape.to_string(),
                 "message_bytes": shaped.message_bytes,
+                "bare": json_of(&shaped.bare),
+                "tessera": json_of(&shaped.decided),
                 "ratio": shaped.ratio(),
             })
         };
         json!({
             "token_bytes": self.token_bytes,
-            "measured": self.rows().into_iter().map(timed).collect::<Vec<_>>(),
-            "beside_bare": self.shapes.iter().map(ratio).collect::<Vec<_>>(),
+            "shapes": self.shapes.iter().map(shaped).collect::<Vec<_>>(),
+            "swapped": json_of(std::slice::from_ref(&self.exchanged)),
         })
     }
+
+    /// Latencies of calls that have the core for themselves, and at saturation.
+    fn plot(&self) -> anyhow::Result<Plot> {
+        let drawn = self
+            .shapes
+            .iter()
+            .filter(|one| one.shape.body_bytes == 0 && one.shape.connections == 1);
+        let curve = |(who, runs, shape): (&str, &[Timed], Shape)| {
+            let how = if shape.at_once == 1 {
+                "one by one".to_owned()
+            } else {
+                format!("{} at once", shape.at_once)
+            };
+            anyhow::Ok((format!("{who}, {how}"), together(runs.iter().map(|run| &run.measured))?))
+        };
+        let curves = drawn.flat_map(|one| {
+            [("bare plugin", &*one.bare, one.shape), ("tessera", &*one.decided, one.shape)]
+        });
+        Ok(Plot::Latency {
+            name: "plugin",
+            title: "Calls of Tyk's plugin over one connection".to_owned(),
+            curves: curves.map(curve).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Several runs, for machines.
+fn json_of(runs: &[Timed]) -> Value {
+    let each = |value: fn(&Timed) -> f64| runs.iter().map(value).collect::<Vec<_>>();
+    json!({
+        "per_second": each(|run| run.measured.per_second),
+        "core_micros": each(|run| run.cpu_micros),
+        "generator_waited": each(|run| run.waited),
+        "micros": runs.iter().map(|run| quantiles(&run.measured.latency)).collect::<Vec<_>>(),
+    })
 }
 
 fn spread(runs: &[Timed]) -> Spread {

@@ -1,13 +1,16 @@
 //! The section about replicas.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value, json};
 
 use crate::load::closed::Timed;
 use crate::report::Section;
-use crate::report::table::{Spread, quantiles, together};
+use crate::report::page::figure;
+use crate::report::plot::Plot;
+use crate::report::table::{Spread, Table, json_of, together};
 use crate::system::redis::BareGets;
+
+/// How a row ends that is of one client alone.
+const ONE_BY_ONE: &str = ", one by one";
 
 /// Everything that was measured.
 pub(crate) struct Report {
@@ -41,37 +44,47 @@ impl Report {
             text: self.markdown()?,
             data: self.json(),
             targets: Vec::new(),
-            plots: Vec::new(),
+            plots: vec![self.plot()?],
         })
     }
 
     fn markdown(&self) -> anyhow::Result<String> {
-        let mut text = format!(
-            "{} runs, each by new replicas; {} connections.\n\n",
+        let mut table = Table::of_rates("answers");
+        table.bare("bare RS256 check", &self.checks);
+        for (name, runs) in self.rows() {
+            table.timed(&name, runs)?;
+        }
+        let answers = &self.answers;
+        let over = |runs: &[Timed], beside: &[Timed]| {
+            figure(Spread::of_timed(runs).median / Spread::of_timed(beside).median)
+        };
+        Ok(format!(
+            "{} runs, each by new replicas; {} connections. With `costly` a replica verifies by itself; \
+             with `all` one of three verifies and writes, and the two others, whose memories are \
+             empty, read what it has written. Bare reads of Redis are by one client on the core of the replicas.\n\n\
+             {table}\n\
+             Read ÷ verified: {} at once, {} one by one. One by one, a read through a replica is {} \
+             of a bare one, per second.\n",
             self.gets.at_once.len(),
             self.connections,
-        );
-        self.costs(&mut text)?;
-        Ok(text)
+            over(&answers.read, &answers.verified),
+            over(&answers.one_read, &answers.one_verified),
+            over(&answers.one_read, std::slice::from_ref(&self.gets.sequential)),
+        ))
     }
 
-    /// What decides about the default of `results`.
-    fn costs(&self, text: &mut String) -> anyhow::Result<()> {
-        text.push_str(
-            "| per second | median | lowest | highest | core µs each | p50 µs | p99 µs |\n\
-             |---|---|---|---|---|---|---|\n",
-        );
-        let Spread { lowest, median, highest } = Spread::of(self.checks.iter().copied());
-        let each = 1e6 / median;
-        writeln!(
-            text,
-            "| bare RS256 check | {median:.0} | {lowest:.0} | {highest:.0} | {each:.1} | | |"
-        )?;
-        for (name, runs) in self.rows() {
-            row(text, &name, runs)?;
-        }
-        text.push('\n');
-        Ok(())
+    /// Latencies of one client that asks one thing after the other.
+    fn plot(&self) -> anyhow::Result<Plot> {
+        let one_by_one = self.rows().into_iter().filter(|(name, _)| name.ends_with(ONE_BY_ONE));
+        let curve = |(name, runs): (String, &[Timed])| {
+            let name = name.trim_end_matches(ONE_BY_ONE).to_owned();
+            anyhow::Ok((name, together(runs.iter().map(|run| &run.measured))?))
+        };
+        Ok(Plot::Latency {
+            name: "redis-tier",
+            title: "One question after the other, by where the answer is".to_owned(),
+            curves: one_by_one.map(curve).collect::<Result<_, _>>()?,
+        })
     }
 
     fn rows(&self) -> Vec<(String, &[Timed])> {
@@ -91,30 +104,11 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let timed = |(name, runs): (String, &[Timed])| {
-            let rates: Vec<_> = runs.iter().map(|run| run.measured.per_second).collect();
-            let cpu: Vec<_> = runs.iter().map(|run| run.cpu_micros).collect();
-            let latency: Vec<_> = runs.iter().map(|run| quantiles(&run.measured.latency)).collect();
-            (name, json!({ "per_second": rates, "core_micros": cpu, "micros": latency }))
-        };
+        let timed = |(name, runs): (String, &[Timed])| (name, json_of(runs));
         json!({
             "connections": self.connections,
             "bare_checks_per_second": self.checks,
             "answers": self.rows().into_iter().map(timed).collect::<Map<_, _>>(),
         })
     }
-}
-
-fn row(text: &mut String, name: &str, runs: &[Timed]) -> anyhow::Result<()> {
-    let measured = || runs.iter().map(|run| &run.measured);
-    let Spread { lowest, median, highest } = Spread::of_runs(measured());
-    let each = Spread::of(runs.iter().map(|run| run.cpu_micros)).median;
-    let latency = together(measured())?;
-    writeln!(
-        text,
-        "| {name} | {median:.0} | {lowest:.0} | {highest:.0} | {each:.1} | {} | {} |",
-        latency.value_at_quantile(0.5),
-        latency.value_at_quantile(0.99)
-    )?;
-    Ok(())
 }

@@ -37,6 +37,8 @@ pub(crate) struct Propagation {
     pub(crate) answered: Histogram<u64>,
     /// How many answers said that the others may not know yet: Redis was too slow.
     pub(crate) unpromised: u64,
+    /// From sending to whichever replica is the last to keep to it, in microseconds.
+    pub(crate) everywhere: Histogram<u64>,
     /// To the second replica and the third.
     pub(crate) others: Vec<Delays>,
     /// What a watcher waits for an answer otherwise: it cannot see anything sooner.
@@ -77,11 +79,13 @@ fn measure(
         let mut watchers =
             [Watcher::at(second.address.public).await?, Watcher::at(third.address.public).await?];
         let questions = introspections(revoked);
-        let (mut answered, mut unpromised) = (Histogram::new(3)?, 0);
+        let (mut answered, mut everywhere, mut unpromised) =
+            (Histogram::new(3)?, Histogram::new(3)?, 0);
         for (token, question) in revoked.iter().zip(&questions) {
-            let (took, everywhere) = one(&mut operator, &mut watchers, token, question).await?;
-            answered.record(u64::try_from(took.as_micros())?)?;
-            unpromised += u64::from(!everywhere);
+            let revoked = one(&mut operator, &mut watchers, token, question).await?;
+            answered.record(u64::try_from(revoked.answered.as_micros())?)?;
+            everywhere.record(u64::try_from(revoked.everywhere.as_micros())?)?;
+            unpromised += u64::from(!revoked.promised);
             let after = here.answer(&question.bytes).await?;
             ensure!(Expect::Inactive.is_met_by(after), "active where it was revoked: {after}");
         }
@@ -99,18 +103,27 @@ fn measure(
             watch.add(&watcher.wait)?;
         }
         let others = watchers.into_iter().map(|watcher| watcher.delays).collect();
-        Ok(Propagation { busy_per_second, answered, unpromised, others, watch })
+        Ok(Propagation { busy_per_second, answered, unpromised, everywhere, others, watch })
     })
 }
 
-/// Revokes one token, and watches until the next is due. Gives how long the
-/// answer took, and whether it promised that the others know.
+/// One revocation, from its sending.
+struct Revoked {
+    /// To the answer.
+    answered: Duration,
+    /// Whether that promised that all replicas know.
+    promised: bool,
+    /// Until the last of all replicas kept to it. The first does before it answers.
+    everywhere: Duration,
+}
+
+/// Revokes one token, and watches until the next is due.
 async fn one(
     operator: &mut Connection,
     watchers: &mut [Watcher; 2],
     token: &str,
     question: &Question,
-) -> anyhow::Result<(Duration, bool)> {
+) -> anyhow::Result<Revoked> {
     let [second, third] = watchers;
     second.connection.exchange(question).await?;
     third.connection.exchange(question).await?;
@@ -123,11 +136,13 @@ async fn one(
         let everywhere = told.get("everywhere").and_then(serde_json::Value::as_bool);
         anyhow::Ok((answered, everywhere.context("no revocation")?))
     };
-    let ((answered, everywhere), at_second, at_third) =
+    let ((answered, promised), at_second, at_third) =
         tokio::try_join!(revoke, second.watch(question, sent), third.watch(question, sent))?;
     second.delays.record(sent, answered, at_second)?;
     third.delays.record(sent, answered, at_third)?;
-    Ok((answered.duration_since(sent), everywhere))
+    let last = answered.max(at_second).max(at_third);
+    let since = |moment: Instant| moment.duration_since(sent);
+    Ok(Revoked { answered: since(answered), promised, everywhere: since(last) })
 }
 
 fn revocation(token: &str) -> Vec<u8> {
