@@ -106,7 +106,7 @@ fn subject() -> (&'static Valid, &'static SubjectToken) {
 }
 
 // Decides whether a client may have a token for a resource.
-#[library_benchmark(config = at_most(7_300))]
+#[library_benchmark(config = at_most(4_600))]
 #[bench::of_a_person(subject())]
 fn decide_exchange((valid, subject): (&'static Valid, &'static SubjectToken)) -> Grant<'static> {
     let client = valid.config.clients.first().unwrap();
