@@ -54,6 +54,11 @@ pub enum Dependency {
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// The present moment.
     fn now(&self) -> UnixTime;
+
+    /// How far that is ahead of what the clock of this host says, because that was set back.
+    fn ahead(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// What discovery told about one issuer, and its keys at one moment.

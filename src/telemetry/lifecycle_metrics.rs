@@ -1,6 +1,8 @@
-//! Whether this replica may be asked, and until when its certificates are good.
+//! Whether this replica may be asked, what its clock says, and until when its certificates are good.
 
-use prometheus::{Error, IntGauge, IntGaugeVec};
+use std::time::Duration;
+
+use prometheus::{Error, Gauge, IntGauge, IntGaugeVec};
 
 use super::maker::Maker;
 use crate::protocol::time::UnixTime;
@@ -10,6 +12,7 @@ use crate::protocol::time::UnixTime;
 pub struct LifecycleMetrics {
     ready: IntGauge,
     certificates: IntGaugeVec,
+    clock_ahead: Gauge,
 }
 
 impl LifecycleMetrics {
@@ -20,7 +23,11 @@ impl LifecycleMetrics {
             "The last second of the certificate that the listener shows.",
             &["listener"],
         )?;
-        Ok(Self { ready, certificates })
+        let clock_ahead = make.fraction(
+            "tessera_clock_ahead_seconds",
+            "How far the time that is decided by is ahead of the clock of this host.",
+        )?;
+        Ok(Self { ready, certificates, clock_ahead })
     }
 
     /// The listener shows a certificate that is good until then.
@@ -31,5 +38,10 @@ impl LifecycleMetrics {
     /// What `/readyz` says now.
     pub fn ready(&self, ready: bool) {
         self.ready.set(ready.into());
+    }
+
+    /// How far our time is ahead of the clock of this host, which was set back.
+    pub fn clock_ahead(&self, by: Duration) {
+        self.clock_ahead.set(by.as_secs_f64());
     }
 }
