@@ -40,6 +40,9 @@ pub struct HttpClient {
     calls: Option<Arc<Calls>>,
 }
 
+/// What is counted as a good answer.
+pub type Good = fn(&http::Response<Vec<u8>>) -> bool;
+
 /// The body of a good answer.
 #[derive(Debug)]
 pub struct Fetched {
@@ -118,7 +121,7 @@ impl HttpClient {
     /// The body at `url`, at most `limit` bytes of it; only a 200 is good.
     pub async fn get(&self, url: &Url, limit: usize) -> Result<Fetched, HttpError> {
         let request = self.client.get(url.clone());
-        let response = self.recorded(&Method::GET, url, (request, limit)).await?;
+        let response = self.recorded(&Method::GET, url, (request, limit, is_served)).await?;
         let status = response.status();
         if status != http::StatusCode::OK {
             return Err(HttpError::Status { place: place(url), status: status.as_u16() });
@@ -128,11 +131,13 @@ impl HttpClient {
         Ok(Fetched { content_type, body: response.into_body() })
     }
 
-    /// Sends `request` and reads at most `limit` bytes of the answer, whatever its status.
+    /// Sends `request` and reads at most `limit` bytes of the answer, whatever its status. Counts it
+    /// among the good ones if it is one, too.
     pub async fn send(
         &self,
         request: http::Request<Vec<u8>>,
         limit: usize,
+        good: Good,
     ) -> Result<http::Response<Vec<u8>>, HttpError> {
         let (parts, body) = request.into_parts();
         let uri = parts.uri.to_string();
@@ -140,7 +145,7 @@ impl HttpClient {
             .map_err(|error| HttpError::Address { place: format!("{uri:?} ({error})") })?;
         let request = self.client.request(parts.method.clone(), url.clone());
         let request = request.headers(parts.headers).body(body);
-        self.recorded(&parts.method, &url, (request, limit)).await
+        self.recorded(&parts.method, &url, (request, limit, good)).await
     }
 
     /// An exchange in a span of its own, which the other side is told, where traces are recorded.
@@ -148,7 +153,7 @@ impl HttpClient {
         &self,
         method: &Method,
         url: &Url,
-        (request, limit): (reqwest::RequestBuilder, usize),
+        (request, limit, good): (reqwest::RequestBuilder, usize, Good),
     ) -> Result<http::Response<Vec<u8>>, HttpError> {
         let span = spans::http(method, url);
         let told = async {
@@ -156,7 +161,7 @@ impl HttpClient {
                 Some(place) => request.header("traceparent", place),
                 None => request,
             };
-            self.exchange(url, request, limit).await
+            self.exchange(url, request, (limit, good)).await
         };
         let answer = told.instrument(span.clone()).await;
         spans::answered(&span, answer.as_ref().ok().map(|answer| answer.status().as_u16()));
@@ -167,7 +172,7 @@ impl HttpClient {
         &self,
         url: &Url,
         request: reqwest::RequestBuilder,
-        limit: usize,
+        (limit, good): (usize, Good),
     ) -> Result<http::Response<Vec<u8>>, HttpError> {
         if !is_callable(url) {
             return Err(HttpError::Address { place: place(url) });
@@ -177,7 +182,7 @@ impl HttpClient {
         let ended = Box::pin(exchanged(url, request, limit)).await;
         if let Some(calls) = &self.calls {
             let took = begun.elapsed();
-            if ended.as_ref().is_ok_and(is_served) {
+            if ended.as_ref().is_ok_and(|answer| is_served(answer) && good(answer)) {
                 calls.good(took);
             } else {
                 calls.failed(Some(took));
@@ -189,7 +194,7 @@ impl HttpClient {
 
 /// Whether it was served, whatever came out: that there is no such principal is an answer, that
 /// there are too many requests is none.
-fn is_served(response: &http::Response<Vec<u8>>) -> bool {
+pub fn is_served(response: &http::Response<Vec<u8>>) -> bool {
     response.status().is_success() || response.status() == http::StatusCode::NOT_FOUND
 }
 

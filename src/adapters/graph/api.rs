@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 
-use crate::adapters::http_client::{HttpClient, HttpError};
+use crate::adapters::http_client::{HttpClient, HttpError, is_served};
 use crate::domain::principal::PrincipalType;
 use crate::domain::rejection::safe;
 use crate::domain::tenant::{GraphAccess, Tenant};
@@ -125,7 +125,7 @@ impl GraphApi {
         let mut url = self.access.endpoint.clone();
         url.set_path(&format!("/v1.0/{collection}/{object}/getMemberGroups"));
         let request = post(&url, &self.token(clock).await?)?;
-        let answer = self.http.send(request, MAX_REPLY_BYTES).await.map_err(GraphError::from)?;
+        let answer = self.http.send(request, MAX_REPLY_BYTES, makes_sense).await?;
         match answer.status() {
             StatusCode::OK => read(answer.body()),
             StatusCode::NOT_FOUND => Err(GraphError::NoSuchPrincipal),
@@ -191,7 +191,7 @@ async fn send_for_token(
     request: Request<Vec<u8>>,
     now: UnixTime,
 ) -> Result<Response<Vec<u8>>, GraphError> {
-    let answer = http.send(request, MAX_TOKEN_REPLY_BYTES).await?;
+    let answer = http.send(request, MAX_TOKEN_REPLY_BYTES, is_served).await?;
     match busy("the token endpoint", &answer, now) {
         Some(error) => Err(error),
         None => Ok(answer),
@@ -211,6 +211,11 @@ fn post(url: &Url, token: &SecretString) -> Result<Request<Vec<u8>>, GraphError>
         .header(header::ACCEPT, "application/json")
         .body(br#"{"securityEnabledOnly":true}"#.to_vec())
         .map_err(|error| GraphError::Refused(error.to_string()))
+}
+
+/// Whether what is said to be a list of groups is one: otherwise nobody would notice.
+fn makes_sense(answer: &Response<Vec<u8>>) -> bool {
+    answer.status() != StatusCode::OK || read(answer.body()).is_ok()
 }
 
 /// Reads the list; an entry that is not an object id makes all of it worthless.

@@ -13,12 +13,14 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::background::Background;
 use super::http_client::HttpClient;
@@ -42,6 +44,8 @@ const LOOK_AGAIN: Seconds = Seconds::new(30);
 const AFTER_FAILURE: Seconds = Seconds::new(5);
 /// The longest wait that Graph may ask for.
 const LONGEST_WAIT: Seconds = Seconds::hours(1);
+/// How long somebody waits for an answer, which is kept for those who come later.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Requests at the same time, for one tenant.
 const AT_ONCE: usize = 32;
 /// Group entries that are kept for one tenant; one takes about 60 bytes.
@@ -149,8 +153,14 @@ impl GroupDirectory for GraphGroups {
             let (directory, clock) = (Arc::clone(&directory), Arc::clone(&self.clock));
             Start::Work(async move { directory.ask(asked, clock.as_ref()).await })
         });
-        let died = || Err(unavailable(tenant, "the request did not end"));
-        ticket.answer().await.unwrap_or_else(died)
+        match timeout(PATIENCE, ticket.answer()).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => Err(unavailable(tenant, "the request did not end")),
+            Err(_elapsed) => {
+                let known = directory.known.get(&asked).unwrap_or_default();
+                known.make_do(asked, self.clock.now())
+            }
+        }
     }
 
     fn covers(&self, principal: PrincipalId) -> bool {
@@ -273,7 +283,8 @@ impl Known {
             }
         }
         let why = self.failed.as_ref().map(|(why, _)| Arc::clone(why));
-        let why = why.unwrap_or_else(|| "it asked us to wait, or just failed for others".into());
+        let why =
+            why.unwrap_or_else(|| "it is slow, asked us to wait, or just failed for others".into());
         Err(unavailable(asked.0.tenant, &why))
     }
 }

@@ -15,10 +15,12 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use super::background::Background;
 use super::http_client::HttpClient;
@@ -38,6 +40,10 @@ use discovery::Discovered;
 use live::{Issuers, Origin};
 use shared::Shelf;
 use source::Source;
+
+/// How long somebody waits for a fetch, which goes on for those who come later. What asks for us gives
+/// up itself, some seconds later.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 type Outcome = Result<Arc<IssuerKeySet>, Unavailable>;
 
@@ -183,8 +189,10 @@ impl IssuerKeys for KeySets {
             let mut record = found.record();
             record.unknown_keys = record.unknown_keys.saturating_add(1);
         }
-        let answer = self.ask(&found, want).answer().await;
-        answer.unwrap_or_else(|| Err(found.unavailable()))
+        match timeout(PATIENCE, self.ask(&found, want).answer()).await {
+            Ok(answer) => answer.unwrap_or_else(|| Err(found.unavailable())),
+            Err(_elapsed) => Err(found.not_yet()),
+        }
     }
 
     fn status(&self, now: UnixTime) -> Vec<IssuerStatus> {
@@ -290,6 +298,11 @@ impl Issuer {
         let record = self.record();
         let why = record.last_error.as_deref().unwrap_or("no key set was fetched yet");
         let detail = format!("the keys of {}: {why}", self.id());
+        Unavailable { dependency: Dependency::IssuerKeys, detail }
+    }
+
+    fn not_yet(&self) -> Unavailable {
+        let detail = format!("the keys of {}: no answer within {PATIENCE:?}", self.id());
         Unavailable { dependency: Dependency::IssuerKeys, detail }
     }
 
