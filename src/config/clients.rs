@@ -241,8 +241,11 @@ fn parse_keys(document: &str, purpose: KeyUse) -> Result<KeySet, Wrong> {
         KeySetError::Malformed(_) => {
             Wrong::new("not a JSON Web Key Set").hint("write an object with an array `keys`")
         }
-        KeySetError::TooLarge | KeySetError::NoUsableKey { .. } => Wrong::new(error.to_string())
+        KeySetError::NoUsableKey { .. } => Wrong::new(error.to_string())
             .hint("use RSA of 2048 to 4096 bits or EC P-256, with `use` absent or `sig`"),
+        KeySetError::TooLarge | KeySetError::TooMany(_) | KeySetError::Ambiguous => {
+            Wrong::new(error.to_string()).hint("leave out keys that sign nothing any more")
+        }
     })
 }
 

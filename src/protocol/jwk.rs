@@ -16,7 +16,7 @@ use super::time::UnixTime;
 
 /// Most bytes of a key set document (POL).
 pub const MAX_KEY_SET_BYTES: usize = 512 * 1024;
-/// Most keys of one document; further ones are skipped (POL).
+/// Most keys of one document (POL); Entra publishes some ten.
 pub const MAX_KEYS: usize = 100;
 /// RSA moduli that are accepted: shorter ones are weak, longer ones a way to burn our time (POL).
 const RSA_MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
@@ -106,6 +106,17 @@ impl VerificationKey {
         Fingerprint::of(&parts.map(|part| part.first::<32>()).concat())
     }
 
+    /// Whether `other` has the same name, may sign for the same issuer, and is another key. One name
+    /// may stand for a key of each of several issuers (A37).
+    fn is_confused_with(&self, other: &Self) -> bool {
+        let one_issuer = match (&self.issuer, &other.issuer) {
+            (Some(one), Some(other)) => one == other,
+            (None, _) | (_, None) => true,
+        };
+        let same = self.algorithm == other.algorithm && self.material == other.material;
+        self.kid.is_some() && self.kid == other.kid && one_issuer && !same
+    }
+
     /// Whether `other` is the same key for the same issuer and algorithm.
     pub fn same_as(&self, other: &Self) -> bool {
         self.kid == other.kid
@@ -128,6 +139,12 @@ pub enum KeySetError {
     /// More bytes than [`MAX_KEY_SET_BYTES`].
     #[error("the key set is larger than {MAX_KEY_SET_BYTES} bytes")]
     TooLarge,
+    /// More entries than [`MAX_KEYS`]: those that matter may be any of them.
+    #[error("the key set has {0} entries; at most {MAX_KEYS} are read")]
+    TooMany(usize),
+    /// Two different keys of one name: which one a token means could only be guessed (A251).
+    #[error("the key set has two different keys of one name (`kid`)")]
+    Ambiguous,
     /// Not a JSON object with an array `keys`.
     #[error("not a JSON Web Key Set: {0}")]
     Malformed(#[from] serde_json::Error),
@@ -140,17 +157,20 @@ pub enum KeySetError {
 }
 
 impl KeySet {
-    /// Reads the keys of `document` that can be used for `purpose`; refuses a set without any.
+    /// Reads the keys of `document` that can be used for `purpose`; refuses a set without any, and one
+    /// that leaves open which key a token means.
     pub fn parse(document: &[u8], purpose: KeyUse) -> Result<Self, KeySetError> {
         if document.len() > MAX_KEY_SET_BYTES {
             return Err(KeySetError::TooLarge);
         }
         let document: Document<'_> = serde_json::from_slice(document)?;
         let total = document.keys.len();
+        if total > MAX_KEYS {
+            return Err(KeySetError::TooMany(total));
+        }
         let keys: Vec<_> = document
             .keys
             .into_iter()
-            .take(MAX_KEYS)
             .filter_map(|raw| serde_json::from_str::<Jwk>(raw.get()).ok())
             .filter_map(|jwk| jwk.into_key(purpose))
             .map(Arc::new)
@@ -158,6 +178,12 @@ impl KeySet {
         let skipped = total.saturating_sub(keys.len());
         if keys.is_empty() {
             return Err(KeySetError::NoUsableKey { skipped });
+        }
+        let taken = |(at, key): (usize, &Arc<VerificationKey>)| {
+            keys.iter().take(at).any(|before| before.is_confused_with(key))
+        };
+        if keys.iter().enumerate().any(taken) {
+            return Err(KeySetError::Ambiguous);
         }
         Ok(Self { keys, skipped })
     }
