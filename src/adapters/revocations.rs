@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use async_trait::async_trait;
 
@@ -42,7 +42,7 @@ impl MemoryRevocations {
     /// What `folder` remembers, and will; without a folder, nothing is revoked yet.
     pub fn kept_in(folder: Option<&KeyFolder>, clock: Arc<dyn Clock>) -> Result<Self, SealedError> {
         let Some(folder) = folder else { return Ok(Self::new(clock)) };
-        let file = MarkFile { folder: folder.clone(), writing: Mutex::default() };
+        let file = MarkFile { folder: folder.clone(), waiting: Mutex::default() };
         let now = clock.now();
         let living: Vec<_> =
             file.read()?.into_iter().filter(|mark| mark.forget_at >= now).collect();
@@ -96,10 +96,15 @@ impl MemoryRevocations {
     /// Keeps the mark before anybody is told that it holds.
     async fn write(&self, mark: Mark) -> Result<(), Unavailable> {
         let Some(file) = self.file.clone() else { return Ok(()) };
-        let written = tokio::task::spawn_blocking(move || file.add(mark)).await;
-        let failed = |detail: String| Unavailable { dependency: Dependency::Store, detail };
-        let written = written.map_err(|error| failed(error.to_string()))?;
-        written.map_err(|error| failed(error.to_string()))
+        blocking(move || file.add(mark)).await
+    }
+
+    /// Writes what could not be written so far. To be called every second or so.
+    pub async fn write_what_waits(&self) -> Result<(), Unavailable> {
+        match self.file.clone().filter(|file| file.is_behind()) {
+            Some(file) => blocking(move || file.catch_up()).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -126,18 +131,27 @@ impl Revocations for MemoryRevocations {
     }
 
     async fn revoke(&self, mark: Mark) -> Result<Reach, Unavailable> {
-        self.write(mark).await?;
+        // It holds here from now on, whatever is answered.
         self.absorb(&[mark])?;
-        Ok(Reach::Everywhere)
+        self.write(mark).await.map(|()| Reach::Everywhere)
     }
+}
+
+/// What `work` comes to, which waits for a disk.
+async fn blocking(
+    work: impl FnOnce() -> Result<(), SealedError> + Send + 'static,
+) -> Result<(), Unavailable> {
+    let failed = |detail: String| Unavailable { dependency: Dependency::Store, detail };
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
 }
 
 /// The file: one sealed mark after the other, each behind its length.
 #[derive(Debug)]
 struct MarkFile {
     folder: KeyFolder,
-    /// Held while something is added.
-    writing: Mutex<()>,
+    /// What is to be added. Held while that is done.
+    waiting: Mutex<Vec<Mark>>,
 }
 
 /// The name of the file.
@@ -173,10 +187,41 @@ impl MarkFile {
         sealed::replace(&self.path(), &records?.concat())
     }
 
+    /// Adds `mark`, with all that could not be added before.
     fn add(&self, mark: Mark) -> Result<(), SealedError> {
-        let record = self.record(mark)?;
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        sealed::append(&self.path(), &record)
+        let mut waiting = self.waiting();
+        let first = waiting.is_empty();
+        if !waiting.contains(&mark) {
+            waiting.push(mark);
+        }
+        self.flush(&mut waiting).inspect_err(|error| {
+            if first {
+                tracing::error!(%error, "a revocation holds, but would not outlive a restart");
+            }
+        })
+    }
+
+    fn is_behind(&self) -> bool {
+        !self.waiting().is_empty()
+    }
+
+    fn catch_up(&self) -> Result<(), SealedError> {
+        let mut waiting = self.waiting();
+        let count = waiting.len();
+        self.flush(&mut waiting)?;
+        tracing::info!(count, "revocations outlive a restart again");
+        Ok(())
+    }
+
+    fn flush(&self, waiting: &mut Vec<Mark>) -> Result<(), SealedError> {
+        let records: Result<Vec<_>, _> = waiting.iter().map(|mark| self.record(*mark)).collect();
+        sealed::append(&self.path(), &records?.concat())?;
+        waiting.clear();
+        Ok(())
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Mark>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn record(&self, mark: Mark) -> Result<Vec<u8>, SealedError> {

@@ -100,13 +100,18 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), SealedError> {
     write().map_err(|error| SealedError::io(path, &error))
 }
 
-/// Adds `bytes` to the end of a file, and waits until they are on the disk.
+/// Adds `bytes` to the end of a file, whole or not at all, and waits until they are on the disk.
 pub(super) fn append(path: &Path, bytes: &[u8]) -> Result<(), SealedError> {
     let write = || {
         let mut options = OpenOptions::new();
         let mut file = options.create(true).append(true).mode(0o600).open(path)?;
-        file.write_all(bytes)?;
-        file.sync_data()
+        let length = file.metadata()?.len();
+        file.write_all(bytes).and_then(|()| file.sync_data()).inspect_err(|_failed| {
+            // On a full disk a part of it may be there, and what comes next would stand behind that.
+            if let Err(error) = file.set_len(length) {
+                tracing::error!(file = %path.display(), %error, "a torn entry cannot be taken out");
+            }
+        })
     };
     write().map_err(|error| SealedError::io(path, &error))
 }

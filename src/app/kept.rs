@@ -2,8 +2,10 @@
 //! replicas share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -36,28 +38,33 @@ pub(super) struct Kept {
     pub(super) following: Option<Following>,
 }
 
-/// What keeps a replica in step with the others.
+/// What keeps that in step with the others, or with a disk.
 #[derive(Debug)]
-pub(super) struct Following {
-    keeper: Keeper,
-    listeners: Arc<Listeners>,
-    messenger: Messenger,
+pub(super) enum Following {
+    /// The other replicas.
+    Others { keeper: Box<Keeper>, listeners: Arc<Listeners>, messenger: Messenger },
+    /// A folder, which may be full for a while.
+    Folder(Arc<MemoryRevocations>),
 }
+
+/// How often is looked whether a full disk has room again.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Kept {
     /// In this process, and the folder of the configuration.
     pub(super) fn here(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, StartError> {
         let time = || Arc::clone(clock);
         let folder = config.signing.folder.as_ref();
+        let revocations = Arc::new(MemoryRevocations::kept_in(folder, time())?);
         Ok(Self {
             signing: Arc::new(SigningKeys::start(&config.signing, time())?),
             opaque: Arc::new(MemoryOpaqueTokens::new(time())),
-            revocations: Arc::new(MemoryRevocations::kept_in(folder, time())?),
+            revocations: Arc::<MemoryRevocations>::clone(&revocations),
             replay: Arc::new(MemoryReplayGuard::new(time())),
             throttle: Arc::new(FailureThrottle::new(time())),
             answers: None,
             others: None,
-            following: None,
+            following: folder.map(|_| Following::Folder(revocations)),
         })
     }
 
@@ -87,7 +94,7 @@ impl Kept {
             throttle: Arc::new(throttle),
             answers: answers.map(|answers| Arc::new(answers) as _),
             others: Some(Arc::new(others)),
-            following: Some(Following { keeper, listeners, messenger }),
+            following: Some(Following::Others { keeper: Box::new(keeper), listeners, messenger }),
         })
     }
 }
@@ -95,9 +102,28 @@ impl Kept {
 impl Following {
     /// Starts until `stopped`.
     pub(super) fn start(self, tasks: &TaskTracker, stopped: &CancellationToken) {
-        let Self { keeper, listeners, messenger } = self;
-        drop(tasks.spawn(Arc::clone(&listeners).listen(stopped.clone())));
-        drop(tasks.spawn(keeper.keep(listeners, stopped.clone())));
-        drop(tasks.spawn(messenger.deliver(stopped.clone())));
+        match self {
+            Self::Others { keeper, listeners, messenger } => {
+                drop(tasks.spawn(Arc::clone(&listeners).listen(stopped.clone())));
+                drop(tasks.spawn(keeper.keep(listeners, stopped.clone())));
+                drop(tasks.spawn(messenger.deliver(stopped.clone())));
+            }
+            Self::Folder(revocations) => {
+                drop(tasks.spawn(keep_writing(revocations, stopped.clone())));
+            }
+        }
+    }
+}
+
+/// Writes what could not be written, as soon as that can be done.
+async fn keep_writing(revocations: Arc<MemoryRevocations>, stopped: CancellationToken) {
+    let mut ticks = tokio::time::interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stopped.run_until_cancelled(ticks.tick()).await.is_some() {
+        // That it cannot be done is told by whoever revoked.
+        drop(revocations.write_what_waits().await);
+    }
+    if let Err(error) = revocations.write_what_waits().await {
+        tracing::error!(%error, "revocations are lost with this process");
     }
 }
