@@ -80,6 +80,7 @@ impl Keeper {
     /// Complains, but not of the same thing at every attempt.
     fn lost(&self, broken: &Broken, complaint: &mut String) {
         let why = broken.to_string();
+        self.store.falls_behind();
         if *complaint != why {
             let serving = self.store.known().is_ok();
             tracing::warn!(why, serving, "the other replicas cannot be followed");
@@ -142,7 +143,7 @@ impl Keeper {
             }
         }
         self.prove(feed).await?;
-        self.store.prove(asked);
+        self.store.keeps_up(asked);
         if self.revocations.waiting() > 0 {
             // Fails when the link is down, which is noticed elsewhere.
             drop(self.revocations.flush().await);

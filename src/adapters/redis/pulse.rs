@@ -23,6 +23,10 @@ const REFILLING: Duration = Duration::from_secs(5);
 pub(super) struct Pulse {
     begun: Instant,
     synchronised: AtomicBool,
+    /// Whether the others were followed since it was last noticed that they cannot be.
+    followed: AtomicBool,
+    /// Whether that was noticed too late.
+    late: AtomicBool,
     /// Milliseconds from the beginning to the last proof.
     proved: AtomicU64,
     /// And to when everything was read the last time.
@@ -36,6 +40,8 @@ impl Pulse {
         Self {
             begun: Instant::now(),
             synchronised: AtomicBool::new(false),
+            followed: AtomicBool::new(false),
+            late: AtomicBool::new(false),
             proved: AtomicU64::new(0),
             synchronised_at: AtomicU64::new(0),
             resynchronised: AtomicU64::new(0),
@@ -49,6 +55,28 @@ impl Store {
         let since = moment.saturating_duration_since(self.pulse.begun);
         let since = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         self.pulse.proved.fetch_max(since, Ordering::AcqRel);
+    }
+
+    /// Records that at `moment` nothing was missing, and that the others are followed.
+    pub(super) fn keeps_up(&self, moment: Instant) {
+        self.prove(moment);
+        self.pulse.late.store(false, Ordering::Release);
+        self.pulse.followed.store(true, Ordering::Release);
+    }
+
+    /// Records that the others cannot be followed for now. An outage is noticed while the last proof
+    /// is recent; what is noticed later may be no more than our own standstill, unless it is noticed
+    /// again.
+    pub(super) fn falls_behind(&self) {
+        if self.is_current() || self.pulse.late.swap(true, Ordering::AcqRel) {
+            self.pulse.followed.store(false, Ordering::Release);
+        }
+    }
+
+    /// Whether the last proof is too old and there is no outage: the whole process stood still for
+    /// seconds, and is about to learn what was revoked meanwhile.
+    fn stood_still(&self) -> bool {
+        self.pulse.followed.load(Ordering::Acquire) && !self.is_current()
     }
 
     /// Records what says which log is followed.
@@ -102,6 +130,9 @@ impl Store {
             return Err(unavailable(&format!("what was revoked is not known yet: {why}")));
         }
         match self.policy {
+            WhenUnreachable::Degrade if self.stood_still() => {
+                Err(unavailable("this process stood still, and catches up with the others"))
+            }
             WhenUnreachable::Degrade => Ok(()),
             WhenUnreachable::Deny if self.is_current() => Ok(()),
             WhenUnreachable::Deny => Err(unavailable(&self.link.why())),
