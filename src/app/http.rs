@@ -11,6 +11,7 @@ use actix_web::{App as Routes, Error, HttpServer};
 use rustls::ServerConfig;
 use tracing_actix_web::TracingLogger;
 
+use super::descriptors::Connections;
 use super::stop::ADMIN_GRACE;
 use crate::edge::admin::Admin;
 use crate::edge::public::Public;
@@ -53,6 +54,7 @@ pub(super) fn public(
     (address, tls): (SocketAddr, Option<ServerConfig>),
 ) -> Opened {
     let server = HttpServer::new(move || answering(data.clone(), leaving.clone()));
+    let server = server.max_connections(Connections::of_this_process().public);
     open!(server.keep_alive(KEEP_ALIVE).shutdown_timeout(grace.as_secs()), address, tls)
 }
 
@@ -96,5 +98,6 @@ pub(super) fn admin(
             })
             .configure(admin::routes)
     });
-    open!(server.workers(1).shutdown_timeout(ADMIN_GRACE.as_secs()), address, tls)
+    let server = server.workers(1).max_connections(Connections::of_this_process().admin);
+    open!(server.shutdown_timeout(ADMIN_GRACE.as_secs()), address, tls)
 }

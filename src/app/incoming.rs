@@ -15,10 +15,9 @@ use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tonic::transport::server::Connected;
 
+use super::descriptors::Connections;
 use super::peer::{Peer, Stream};
 
-/// Most connections at a time. A gateway has one, for all of its requests.
-const CONNECTIONS: usize = 256;
 /// What a client of HTTP/2 sends at once (RFC 9113 §3.4), in bytes.
 const PREFACE: usize = 24;
 /// How long it may take for that, with the handshake of TLS. From then on the protocol looks after the connection itself.
@@ -32,7 +31,7 @@ pub(super) struct Room(Arc<Semaphore>);
 
 impl Default for Room {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(CONNECTIONS)))
+        Self(Arc::new(Semaphore::new(Connections::of_this_process().gateway)))
     }
 }
 

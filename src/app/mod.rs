@@ -1,5 +1,6 @@
 //! Puts the pieces together, starts them and stops them.
 
+mod descriptors;
 mod gateways;
 mod http;
 mod incoming;
