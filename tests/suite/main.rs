@@ -13,6 +13,7 @@ mod client_authentication;
 mod configuration;
 mod exchange;
 mod ext_authz;
+mod faults;
 mod gateways;
 mod helm;
 mod http_layer;

@@ -4,7 +4,7 @@
 mod command;
 mod events;
 mod schema;
-mod service;
+pub(crate) mod service;
 mod sinks;
 
 use std::collections::BTreeSet;
@@ -55,14 +55,14 @@ impl Recorded {
 }
 
 /// The records of whole lines.
-fn records(text: &str) -> Vec<Value> {
+pub(crate) fn records(text: &str) -> Vec<Value> {
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     whole.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
 /// Asserts that `tessera audit verify` finds nothing, and gives what it says.
 #[track_caller]
-fn assert_whole(arguments: &[&str]) -> String {
+pub(crate) fn assert_whole(arguments: &[&str]) -> String {
     let output = run(&[&["audit", "verify"], arguments].concat());
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}{}", text(&output.stderr));

@@ -18,25 +18,25 @@ use crate::support::service::Service;
 use crate::support::{Answer, ISSUER, Request, TASKS_API, TYK};
 
 /// Entra, and a folder for what a service writes.
-pub(super) struct Scene {
-    pub(super) entra: Running,
-    pub(super) folder: Folder,
+pub(crate) struct Scene {
+    pub(crate) entra: Running,
+    pub(crate) folder: Folder,
 }
 
 impl Scene {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let options = Options { clock: Arc::new(SystemClock::new()), keys: KeySupply::Pooled };
         let entra = FakeEntra::start(listener, options).unwrap();
         Self { entra, folder: Folder::new(&format!("audit-{name}")) }
     }
 
-    pub(super) fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         format!("{}/{name}", self.folder.path())
     }
 
     /// A service whose file ends with `sections`, not started.
-    pub(super) fn command(&self, sections: &str) -> Command {
+    pub(crate) fn command(&self, sections: &str) -> Command {
         let (authority, orders) = (self.entra.authority(), ORDERS.client_id);
         let text = format!(
             r#"
@@ -59,11 +59,11 @@ clients:
     }
 
     /// A service, ready.
-    pub(super) fn start(&self, sections: &str) -> Service {
+    pub(crate) fn start(&self, sections: &str) -> Service {
         started(&mut self.command(sections))
     }
 
-    pub(super) fn alice(&self) -> String {
+    pub(crate) fn alice(&self) -> String {
         let scopes = ["orders.read"];
         let token = self.entra.issuer(HOME_TENANT).delegated(&PORTAL, &ALICE, &ORDERS, &scopes);
         self.entra.sign(&token).unwrap()
@@ -71,17 +71,17 @@ clients:
 }
 
 /// The service of `command`, ready.
-pub(super) fn started(command: &mut Command) -> Service {
+pub(crate) fn started(command: &mut Command) -> Service {
     let service = Service::spawn(command);
     wait_until("readiness", || service.get("/readyz").status == 200);
     service
 }
 
-pub(super) fn exchange(service: &Service, subject: &str) -> Answer {
+pub(crate) fn exchange(service: &Service, subject: &str) -> Answer {
     Request::form("/token", &fields(subject, TASKS_API)).basic(TYK).send(service.public)
 }
 
-pub(super) fn metric(service: &Service, name: &str) -> u64 {
+pub(crate) fn metric(service: &Service, name: &str) -> u64 {
     let text = service.get("/metrics").text();
     let line = text.lines().find(|line| line.starts_with(name) && !line.starts_with('#'));
     let line = line.unwrap_or_else(|| panic!("{name}"));
@@ -89,7 +89,7 @@ pub(super) fn metric(service: &Service, name: &str) -> u64 {
 }
 
 /// Its exit code after SIGTERM, and everything that it logged.
-pub(super) fn terminate(mut service: Service) -> (Option<i32>, String) {
+pub(crate) fn terminate(mut service: Service) -> (Option<i32>, String) {
     service.signal("TERM");
     (service.ended(), service.log())
 }

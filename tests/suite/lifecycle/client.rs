@@ -10,24 +10,24 @@ use crate::support::TYK;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One connection.
-pub(super) struct Connection(BufReader<TcpStream>);
+pub(crate) struct Connection(BufReader<TcpStream>);
 
 /// An answer, and whether the connection goes on.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) close: bool,
-    pub(super) body: String,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) close: bool,
+    pub(crate) body: String,
 }
 
 impl Reply {
-    pub(super) fn is_active(&self) -> bool {
+    pub(crate) fn is_active(&self) -> bool {
         self.status == 200 && self.body.starts_with(r#"{"active":true"#)
     }
 }
 
 /// An introspection request in two halves: its head, and its body.
-pub(super) fn introspection(token: &str) -> (String, String) {
+pub(crate) fn introspection(token: &str) -> (String, String) {
     let (id, secret) = TYK;
     let body = format!("client_id={id}&client_secret={secret}&token={token}");
     let head = format!(
@@ -39,25 +39,25 @@ pub(super) fn introspection(token: &str) -> (String, String) {
 }
 
 impl Connection {
-    pub(super) fn open(to: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn open(to: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(to)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
         Ok(Self(BufReader::new(stream)))
     }
 
-    pub(super) fn write(&mut self, text: &str) -> io::Result<()> {
+    pub(crate) fn write(&mut self, text: &str) -> io::Result<()> {
         self.0.get_mut().write_all(text.as_bytes())
     }
 
     /// Asks about `token` and reads the answer.
-    pub(super) fn introspect(&mut self, token: &str) -> io::Result<Reply> {
+    pub(crate) fn introspect(&mut self, token: &str) -> io::Result<Reply> {
         let (head, body) = introspection(token);
         self.write(&format!("{head}{body}"))?;
         self.read()
     }
 
-    pub(super) fn read(&mut self) -> io::Result<Reply> {
+    pub(crate) fn read(&mut self) -> io::Result<Reply> {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
@@ -82,7 +82,7 @@ impl Connection {
     }
 
     /// Whether the other side has closed it, which is waited for.
-    pub(super) fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         match self.0.read(&mut [0; 1]) {
             Ok(read) => read == 0,
             Err(error) => error.kind() == io::ErrorKind::ConnectionReset,

@@ -1,6 +1,6 @@
 //! From the order to stop to the end of the process: nothing that was asked is left unanswered.
 
-mod client;
+pub(crate) mod client;
 mod load;
 
 use client::{Connection, introspection};

@@ -163,7 +163,7 @@ impl Replica {
     }
 
     /// What is told about `token` in a word: `active`, `inactive`, or the status.
-    fn verdict(&self, token: &str) -> String {
+    pub(crate) fn verdict(&self, token: &str) -> String {
         let answer = self.introspect(token);
         match answer.status {
             200 if answer.is_active() => "active".to_owned(),
@@ -215,6 +215,12 @@ impl Replica {
 
     pub(crate) fn metrics(&self) -> String {
         Request::get("/metrics").send(self.admin).text()
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
     /// Ends it at once, without a chance to do anything.
