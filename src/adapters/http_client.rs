@@ -269,6 +269,11 @@ pub(super) fn transport(url: &Url, error: &reqwest::Error) -> HttpError {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
     use super::*;
     use crate::adapters::test_server::{Reply, TestServer};
 
@@ -323,6 +328,41 @@ mod tests {
         assert!(matches!(error, HttpError::Transport { .. }), "{error}");
         assert!(!error.to_string().contains("secret"), "{error}");
         assert!(error.to_string().contains("refused"), "{error}");
+    }
+
+    /// Finds no name, says nothing, or finds this host, in this order.
+    struct Names(AtomicUsize);
+
+    impl Resolve for Names {
+        fn resolve(&self, _: Name) -> Resolving {
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0 => Box::pin(async { Err("no such name".into()) }),
+                1 => Box::pin(std::future::pending()),
+                _ => Box::pin(async {
+                    let here = SocketAddr::from(([127, 0, 0, 1], 0));
+                    Ok(Box::new(std::iter::once(here)) as Addrs)
+                }),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_found_is_looked_up_again_the_next_time() {
+        let server = TestServer::start();
+        server.on("/a", Reply::json("{}"));
+        let mut url = server.url("/a");
+        url.set_host(Some("localhost")).unwrap();
+        let short = Duration::from_millis(300);
+        let builder = limited(Timeouts { connect: short, total: short });
+        let resolver = Arc::new(Names(AtomicUsize::new(0)));
+        let client =
+            HttpClient { client: builder.dns_resolver(resolver).build().unwrap(), calls: None };
+        let missing = client.get(&url, 10).await.unwrap_err();
+        assert!(matches!(missing, HttpError::Transport { .. }), "{missing}");
+        assert!(missing.to_string().contains("no such name"), "{missing}");
+        let silent = client.get(&url, 10).await.unwrap_err();
+        assert!(matches!(silent, HttpError::Timeout { .. }), "{silent}");
+        assert_eq!(client.get(&url, 10).await.unwrap().body, b"{}");
     }
 
     #[tokio::test]

@@ -115,3 +115,22 @@ pub(super) fn append(path: &Path, bytes: &[u8]) -> Result<(), SealedError> {
     };
     write().map_err(|error| SealedError::io(path, &error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_added_leaves_nothing_behind() {
+        let folder = std::env::temp_dir().join(format!("tessera-append-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("file");
+        append(&path, b"one").unwrap();
+        append(&path, b"two").unwrap();
+        assert_eq!(read(&path).unwrap().unwrap(), b"onetwo");
+        assert!(append(&folder, b"three").is_err());
+        assert!(append(Path::new("/dev/full"), b"three").is_err());
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(read(&path).unwrap(), None);
+    }
+}

@@ -300,3 +300,60 @@ impl Jwk {
 fn decode(text: &str) -> Option<Vec<u8>> {
     BASE64_URL_SAFE_NO_PAD.decode(text).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// An RSA key that nobody has the other half of.
+    fn key(kid: Option<&str>, issuer: Option<&str>, fill: u8) -> Value {
+        let modulus = BASE64_URL_SAFE_NO_PAD.encode([0xc1_u8.wrapping_add(fill), fill].repeat(128));
+        let mut key = json!({ "kty": "RSA", "n": modulus, "e": "AQAB" });
+        for (name, value) in [("kid", kid), ("issuer", issuer)] {
+            if let Some(value) = value {
+                key[name] = value.into();
+            }
+        }
+        key
+    }
+
+    fn read(keys: &[Value]) -> Result<usize, String> {
+        let document = json!({ "keys": keys }).to_string();
+        let set = KeySet::parse(document.as_bytes(), KeyUse::Entra);
+        set.map(|set| set.keys().len()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a251_a_name_means_one_key_or_the_set_is_refused() {
+        let (a, b) = (Some("a"), Some("b"));
+        let (one, other) = (Some("https://one/"), Some("https://other/"));
+        for good in [
+            [key(a, one, 1), key(b, one, 3)],
+            [key(a, one, 1), key(a, other, 3)],
+            [key(a, one, 1), key(a, one, 1)],
+            [key(a, None, 1), key(a, one, 1)],
+            [key(None, one, 1), key(None, one, 3)],
+        ] {
+            assert_eq!(read(&good), Ok(2), "A37 {good:?}");
+        }
+        for bad in [
+            [key(a, one, 1), key(a, one, 3)],
+            [key(a, None, 1), key(a, None, 3)],
+            [key(a, None, 1), key(a, one, 3)],
+            [key(a, one, 3), key(a, None, 1)],
+        ] {
+            assert!(read(&bad).unwrap_err().contains("two different keys"), "{bad:?}");
+        }
+        let unusable = json!({ "kty": "oct", "kid": "a", "k": "AAAA" });
+        assert_eq!(read(&[unusable, key(a, one, 1)]), Ok(1), "A25");
+    }
+
+    #[test]
+    fn a251_a_set_has_no_more_keys_than_are_read() {
+        let keys = |count| vec![key(None, None, 1); count];
+        assert_eq!(read(&keys(MAX_KEYS)), Ok(MAX_KEYS));
+        assert!(read(&keys(MAX_KEYS.saturating_add(1))).unwrap_err().contains("101 entries"));
+    }
+}

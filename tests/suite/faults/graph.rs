@@ -16,8 +16,8 @@ use crate::support::{ORDERS_API, TYK, World, eventually};
 
 /// What Carol is granted, by a token that was not seen before.
 fn carol(world: &World) -> Value {
-    let issuer = world.entra.issuer(HOME_TENANT);
     static NEXT: AtomicU32 = AtomicU32::new(0);
+    let issuer = world.entra.issuer(HOME_TENANT);
     let token = issuer.delegated(&PORTAL, &CAROL, &ORDERS, &["orders.read"]);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     world.assert_active(&world.sign(&token.claim("uti", format!("carol-{number}"))))
