@@ -38,6 +38,9 @@ pub enum AssertionError {
     /// `iss` or `sub` is not the client (CA-03).
     #[error("`iss` and `sub` must both be the client's name")]
     Client,
+    /// It tells of events: a logout token or a security event (A135, A136).
+    #[error("`events` marks another kind of JWT")]
+    Events,
     /// Expired, not yet valid, or living longer than [`MAX_LIFETIME`] (CA-05, CA-06).
     #[error("`{0}` lies outside the lifetime of an assertion (at most {MAX_LIFETIME})")]
     Lifetime(&'static str),
@@ -63,6 +66,9 @@ pub fn check(
         Some(_) => return Err(AssertionError::Type),
     }
     let claims = signed.claims();
+    if claims.has("events") {
+        return Err(AssertionError::Events);
+    }
     for name in ["iss", "sub"] {
         if claims::required_text(claims, name)? != client.as_str() {
             return Err(AssertionError::Client);
@@ -97,7 +103,9 @@ fn lifetime(claims: &Object, now: UnixTime) -> Result<UnixTime, AssertionError> 
         Some(issued) => (issued, MAX_LIFETIME),
         None => (now, Seconds::new(MAX_LIFETIME.count().saturating_add(CLOCK_SKEW.count()))),
     };
-    if expires.since(start) > longest || expires < start.plus(CLOCK_SKEW.negated()) {
+    // A life that ends before it begins was never one (A78, A80).
+    let begins = [issued, not_before].into_iter().flatten().max();
+    if expires.since(start) > longest || begins.is_some_and(|begins| begins > expires) {
         return Err(AssertionError::Lifetime("exp"));
     }
     let latest = now.plus(CLOCK_SKEW);
@@ -129,11 +137,13 @@ mod tests {
             r#""exp":999940,"iat":999900"#,
             r#""exp":1000360,"iat":1000061"#,
             r#""exp":1000100,"nbf":1000061,"iat":1000000"#,
+            r#""exp":1000040,"nbf":1000050,"iat":1000000"#,
+            r#""exp":1000040,"iat":1000050"#,
             r#""exp":9007199254740993,"iat":9007199254740990"#,
             r#""iat":1000000"#,
             r#""exp":"1000300""#,
         ] {
-            assert!(life(members).is_err(), "CA-05, CA-06, A210 {members}");
+            assert!(life(members).is_err(), "CA-05, CA-06, A78, A80, A210 {members}");
         }
     }
 

@@ -110,7 +110,8 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked to be exact")]
 fn whole(seconds: f64, round: Round) -> Option<i64> {
     let rounded = if round == Round::Down { seconds.floor() } else { seconds.ceil() };
-    (0.0..EXACT).contains(&rounded).then_some(rounded as i64)
+    // Not the rounded one: a little before 1970 would be rounded to 1970 (A74).
+    (0.0..EXACT).contains(&seconds).then_some(rounded as i64)
 }
 
 /// A required claim is not there.
@@ -142,6 +143,7 @@ mod tests {
         assert_eq!(exp("1999999999.5"), Ok(Some(1_999_999_999)), "A73");
         let nbf = date(&claims(r#"{"nbf":1.2}"#), "nbf", Round::Up).unwrap();
         assert_eq!(nbf.map(UnixTime::seconds), Some(2));
+        assert!(date(&claims(r#"{"nbf":-0.5}"#), "nbf", Round::Up).is_err(), "A74, A80");
         for bad in ["\"1999999999\"", "true", "null", "[1]", "{}", "-1", "1e300", "1e18"] {
             assert_eq!(exp(bad), Err(Reason::ClaimMalformed), "A71, A72, A74, A75 {bad}");
         }

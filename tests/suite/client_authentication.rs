@@ -172,6 +172,7 @@ pub(crate) fn a209_an_assertion_is_used_once() {
     asserted(&world, &again, &[]).assert_error(401, "invalid_client");
 }
 
+/// A120 too: what was addressed to the endpoint by way of another service's lies is refused here.
 #[test]
 pub(crate) fn a117_a118_a119_a210_a212_an_assertion_says_exactly_what_it_must() {
     let now = START.seconds();

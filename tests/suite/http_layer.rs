@@ -15,6 +15,7 @@ fn tyk(world: &World, extra: &str) -> Answer {
     Request::body("/introspect", body).send(world.public)
 }
 
+/// A217 too: what stands in the address is never added to what stands in the body.
 #[test]
 fn a208_int_30_nothing_secret_stands_in_an_address() {
     let world = World::start();

@@ -5,46 +5,57 @@ use tessera::dev::apps::{BILLING, GATEWAY, LEDGER, ORDERS, PORTAL, TESSERA};
 use tessera::dev::people::{ALICE, HOME_TENANT};
 use tessera::domain::rejection::Reason;
 
-use super::{all_refused, named, with_claim};
+use super::attack;
+use super::places::Place;
 use crate::support::{BILLING_GATEWAY, NOBODY, World};
 
 #[test]
 fn a110_a111_a113_an_audience_is_compared_exactly() {
     let world = World::start();
+    attack("A110 A111 A113").tries_in(&world, |stand| {
+        let good = stand.text("aud");
+        let values: [Value; 17] = [
+            json!([]),
+            json!(""),
+            json!(null),
+            json!(7),
+            json!({ "aud": good }),
+            json!([[good]]),
+            json!([good, 1]),
+            json!([good, ""]),
+            json!(format!("{good}.evil")),
+            json!(format!("{good}/")),
+            json!(good.to_uppercase()),
+            json!(good[1..]),
+            json!("*"),
+            json!("api://elsewhere"),
+            json!(format!("x://{good}")),
+            json!(format!("{good} {}", BILLING.uri)),
+            json!(format!("{good},{}", BILLING.uri)),
+        ];
+        let absent = stand.signed([stand.good().without("aud")]);
+        [stand.with_claim("aud", values), absent].concat()
+    });
+    attack("A113")
+        .at(&Place::OF_USERS)
+        .tries_in(&world, |stand| stand.signed([world.alice_v1().claim("aud", "api://billing/")]));
     let ledger = world.entra.issuer(HOME_TENANT);
     let ledger = ledger.delegated(&PORTAL, &ALICE, &LEDGER, &["ledger.read"]);
     world.assert_refused(&world.sign(&ledger), Reason::AudienceNotAccepted);
     world.assert_refused(&world.sign(&world.alice().without("aud")), Reason::ClaimMissing);
-    let orders = ORDERS.client_id;
-    let values: Vec<Value> = vec![
-        json!([]),
-        json!(""),
-        json!(null),
-        json!(7),
-        json!({ "aud": orders }),
-        json!([[orders]]),
-        json!([orders, 1]),
-        json!(format!("{orders}.evil")),
-        json!(format!("{orders}/")),
-        json!(orders.to_uppercase()),
-        json!(orders[1..]),
-        json!("*"),
-        json!(format!("api://{orders}")),
-        json!(format!("{orders} {}", BILLING.uri)),
-    ];
-    let tokens: Vec<_> =
-        values.into_iter().map(|value| world.alice().claim("aud", value)).collect();
-    all_refused(&world, "A111 A113", named(&tokens, &world));
-    let billing = world.alice_v1().claim("aud", "api://billing/");
-    all_refused(&world, "A113", named(&[billing], &world));
 }
 
 #[test]
-fn a112_one_of_several_audiences_is_enough() {
+fn a112_one_of_several_audiences_is_enough_but_for_an_assertion() {
     let world = World::start();
     let audiences = json!(["api://somewhere-else", ORDERS.client_id]);
-    let body = world.assert_active(&with_claim(&world, "aud", audiences.clone()));
+    let token = world.sign(&world.alice().claim("aud", audiences.clone()));
+    let body = world.assert_active(&token);
     assert_eq!(body["aud"], audiences, "INT-16");
+    attack("A112").at(&[Place::Assertion]).tries_in(&world, |stand| {
+        let good = stand.text("aud");
+        stand.with_claim("aud", [json!([good, "https://other.example"]), json!([good, good])])
+    });
 }
 
 #[test]
@@ -64,4 +75,11 @@ fn a116_a_token_for_tessera_opens_no_api() {
     let world = World::start();
     let gateway = world.entra.issuer(HOME_TENANT).app_only(&GATEWAY, &TESSERA);
     world.assert_refused(&world.sign(&gateway), Reason::AudienceNotAccepted);
+    // Nor does one for an API prove who calls or acts.
+    attack("A116 A165").at(&[Place::Actor, Place::Bearer]).tries_in(&world, |stand| {
+        let billing = stand.good().claim("aud", BILLING.uri);
+        let agent = tessera::dev::apps::INVOICE_AGENT;
+        let orders = world.entra.issuer(HOME_TENANT).app_only(&agent, &ORDERS);
+        stand.signed([billing, orders])
+    });
 }

@@ -1,50 +1,61 @@
 //! §14.7: one kind of JWT taken for another.
 
 use serde_json::json;
-use tessera::dev::apps::{ORDERS, PORTAL};
+use tessera::dev::apps::{INVOICE_AGENT, ORDERS, PORTAL, TESSERA};
 use tessera::dev::people::{ALICE, HOME_TENANT};
 use tessera::dev::token::TokenBuilder;
 use tessera::domain::rejection::Reason;
 
-use super::{all_refused, named};
-use crate::support::{ISSUER, Request, START, TYK, World, assertion_key};
+use super::attack;
+use super::places::Place;
+use crate::exchange::{ask, fields, token, with};
+use crate::support::{ISSUER, ORDERS_API, Request, START, TASKS_API, TYK, World, assertion_key};
 
 #[test]
 fn a130_an_id_token_opens_no_api() {
     let world = World::start();
-    let id_token = world.entra.issuer(HOME_TENANT).id_token(&PORTAL, &ALICE);
+    let issuer = world.entra.issuer(HOME_TENANT);
+    let id_token = issuer.id_token(&PORTAL, &ALICE);
     // Even where the app that signs in and the API are one registration.
     let same = id_token.clone().claim("aud", ORDERS.client_id);
-    world.assert_refused(&world.sign(&same), Reason::IdToken);
-    world.introspect(&world.sign(&id_token)).assert_inactive();
+    let agents = issuer.id_token(&INVOICE_AGENT, &ALICE);
+    let to_us = agents.clone().claim("aud", TESSERA.uri);
+    let tokens = [&id_token, &same, &agents, &to_us].map(|token| world.sign(token));
+    attack("A130 A134").tries_in(&world, |_| {
+        let named =
+            |(number, token): (usize, &String)| (format!("ID token {number}"), token.clone());
+        tokens.iter().enumerate().map(named).collect()
+    });
+    world.assert_refused(&world.sign(&same.claim("uti", "another")), Reason::IdToken);
 }
 
 #[test]
 fn a133_a_client_assertion_is_no_token() {
-    let world = World::start();
-    let token = TokenBuilder::client_assertion(TYK.0, ISSUER, "one", START);
-    let typed = token.clone().header("typ", "client-authentication+jwt");
-    let tokens = vec![
-        ("signed by Entra".to_owned(), world.sign(&token)),
-        ("typed".to_owned(), world.sign(&typed)),
-        ("its own key".to_owned(), token.sign(&assertion_key()).unwrap()),
-    ];
-    all_refused(&world, "A133", tokens);
+    attack("A133").at(&Place::OF_USERS).tries(|stand| {
+        let token = TokenBuilder::client_assertion(TYK.0, ISSUER, "one", START);
+        let typed = token.clone().header("typ", "client-authentication+jwt");
+        let own = token.sign(&assertion_key()).unwrap();
+        let mut tokens = stand.signed([token, typed]);
+        tokens.push(("its own key".to_owned(), own));
+        tokens
+    });
 }
 
 #[test]
 fn a135_a136_events_are_no_tokens() {
-    let world = World::start();
     let logout = json!({ "http://schemas.openid.net/event/backchannel-logout": {} });
     let security =
         json!({ "https://schemas.openid.net/secevent/caep/event-type/session-revoked": {} });
-    let tokens = vec![
-        world.alice().claim("events", logout.clone()),
-        world.alice().claim("events", security.clone()),
-        world.alice().header("typ", "logout+jwt").claim("events", logout),
-        world.alice().header("typ", "secevent+jwt").claim("events", security),
-    ];
-    all_refused(&world, "A135 A136", named(&tokens, &world));
+    attack("A135 A136").tries(|stand| {
+        stand.signed([
+            stand.good().claim("events", logout.clone()),
+            stand.good().claim("events", security.clone()),
+            stand.good().header("typ", "logout+jwt").claim("events", logout.clone()),
+            stand.good().header("typ", "secevent+jwt").claim("events", security.clone()),
+            stand.good().header("typ", "logout+jwt"),
+            stand.good().header("typ", "secevent+jwt"),
+        ])
+    });
 }
 
 #[test]
@@ -54,13 +65,25 @@ fn a137_our_own_answer_is_no_token() {
     let fields = [("client_id", TYK.0), ("client_secret", TYK.1), ("token", token.as_str())];
     let signed = Request::introspect(&fields).signed().send(world.public);
     assert_eq!(signed.header("content-type"), Some("application/token-introspection+jwt"));
-    all_refused(&world, "A137, JIR-13", [("as answered".to_owned(), signed.text())]);
+    let signed = signed.text();
+    attack("A137, JIR-13").tries_in(&world, |_| vec![("as answered".to_owned(), signed.clone())]);
+}
+
+#[test]
+fn a131_a134_what_was_minted_here_proves_no_client() {
+    let world = World::start();
+    let alice = world.sign(&world.alice());
+    let minted = [ORDERS_API, TASKS_API]
+        .map(|resource| (resource.to_owned(), token(&world, TYK, &fields(&alice, resource))));
+    attack("A131 A134")
+        .at(&[Place::Actor, Place::Assertion, Place::Bearer])
+        .tries_in(&world, |_| minted.to_vec());
 }
 
 #[test]
 fn a132_a138_a139_a140_a141_other_types_are_refused() {
-    let world = World::start();
     let types = [
+        "at+jwt",
         "at+jwt2",
         "dpop+jwt",
         "txntoken+jwt",
@@ -73,23 +96,46 @@ fn a132_a138_a139_a140_a141_other_types_are_refused() {
         "application/at+jwt;x=1",
         "",
     ];
-    let tokens = types.map(|typ| (typ.to_owned(), world.sign(&world.alice().header("typ", typ))));
-    all_refused(&world, "A132 A138 A139 A140 A141", tokens);
-    let number = world.sign(&world.alice().header("typ", 7));
-    world.introspect(&number).assert_inactive();
+    attack("A132 A138 A139 A140 A141").tries(|stand| {
+        let number = stand.good().header("typ", 7);
+        let good_here =
+            |typ: &str| stand.place == Place::Assertion && typ == "client-authentication+jwt";
+        let types = types.into_iter().filter(|typ| !good_here(typ));
+        stand.signed(types.map(|typ| stand.good().header("typ", typ)).chain([number]))
+    });
 }
 
 #[test]
 fn a143_opaque_texts_are_unknown() {
-    let world = World::start();
-    let texts = ["tsr_a.b.c", "a.b.c", "tsr_0123456789", "%", "null", "undefined", "{}"];
-    all_refused(&world, "A143 A240", texts.map(|text| (text.to_owned(), text.to_owned())));
+    let texts = ["tsr_a.b.c", "a.b.c", "tsr_0123456789", "tsr_", "%", "null", "undefined", "{}"];
+    attack("A143 A240").tries(|_| texts.map(|text| (text.to_owned(), text.to_owned())).to_vec());
 }
 
 #[test]
+fn a144_a_refresh_token_is_no_subject() {
+    let world = World::start();
+    let alice = world.sign(&world.alice());
+    for kind in ["refresh_token", "saml1", "saml2", "txn_token", "id-jag"] {
+        let kind = format!("urn:ietf:params:oauth:token-type:{kind}");
+        let asked = with(fields(&alice, ORDERS_API), "subject_token_type", &kind);
+        ask(&world, TYK, &asked).assert_error(400, "invalid_request");
+        let actor = vec![("actor_token", alice.as_str()), ("actor_token_type", kind.as_str())];
+        let asked = [fields(&alice, ORDERS_API), actor].concat();
+        ask(&world, TYK, &asked).assert_error(400, "invalid_request");
+    }
+    assert_eq!(ask(&world, TYK, &fields(&alice, ORDERS_API)).status, 200);
+}
+
+/// A180.
+#[test]
 fn a_token_bound_to_a_key_is_not_taken_as_bearer() {
     let world = World::start();
-    let bound =
-        world.alice().claim("cnf", json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }));
-    world.assert_refused(&world.sign(&bound), Reason::ProofOfPossession);
+    let bound = json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" });
+    let token = world.sign(&world.alice().claim("cnf", bound.clone()));
+    world.assert_refused(&token, Reason::ProofOfPossession);
+    let kinds =
+        [bound, json!({ "x5t#S256": "A4I" }), json!({ "kid": "k" }), json!({}), json!(null)];
+    attack("A180")
+        .at(&Place::OF_ENTRA)
+        .tries_in(&world, |stand| stand.with_claim("cnf", kinds.clone()));
 }

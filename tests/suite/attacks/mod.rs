@@ -1,9 +1,9 @@
-//! What attackers send, and what they get: `{"active":false}`, at little cost to us.
+//! What attackers send, and what they get: the same answer every time, at little cost to us.
 //!
-//! Each test carries the number of its row in the attack matrix. Rows that need what is not built
-//! here: A17 and A20 (nobody has Edwards or small-exponent keys: such keys are refused when a key set
-//! is read, see A24–A26), A84 and A142 (events). What is tried at the token endpoint stands in
-//! `exchange`; A82 and A144 too. A132 stands beside `service/tokens.rs`.
+//! Each test carries the numbers of its rows in the attack matrix. A row is tried wherever a token can
+//! be presented and it means something there: [`attack`] asserts the answer of each place, one line
+//! of log without the token, who else was asked, and that the next good token is still good. Which
+//! rows there are, and which need what is not built here: [`rows`].
 
 mod algorithm;
 mod audience;
@@ -11,62 +11,69 @@ mod confusion;
 mod encoding;
 mod header;
 mod issuer;
+mod keys;
+mod oracle;
 mod own;
+mod places;
+mod process;
+mod rows;
+mod sightings;
 mod time;
 
-use serde_json::Value;
-use tessera::dev::token::{TokenBuilder, raw_token};
+use std::collections::HashSet;
+
+use places::{Place, Stand};
+use sightings::Asked;
 
 use crate::support::World;
 
-/// Entra's signature over exactly these bytes.
-fn signed_raw(world: &World, header: &[u8], payload: &[u8]) -> String {
-    let key = world.entra.signing_key();
-    raw_token(header, payload, |input| key.sign(input).unwrap())
+/// An attempt with tokens that must not be good.
+struct Attack<'r> {
+    row: &'r str,
+    places: &'r [Place],
+    fetches: u64,
 }
 
-/// Alice's token with Entra's signature, its header written out by hand.
-fn with_header(world: &World, header: &str) -> String {
-    signed_raw(world, header.as_bytes(), &world.alice().payload())
+/// Tried everywhere, for nobody to be asked about it.
+const fn attack(row: &str) -> Attack<'_> {
+    Attack { row, places: &Place::ALL, fetches: 0 }
 }
 
-/// Alice's token with Entra's signature, its payload changed as text.
-fn with_payload(world: &World, change: impl FnOnce(String) -> String) -> String {
-    let (key, token) = (world.entra.signing_key(), world.alice());
-    let payload = change(String::from_utf8(token.payload()).unwrap());
-    signed_raw(world, &token.header_for(&key), payload.as_bytes())
-}
+impl<'r> Attack<'r> {
+    /// In these places only.
+    const fn at(mut self, places: &'r [Place]) -> Self {
+        self.places = places;
+        self
+    }
 
-/// Alice's token with one claim replaced, signed by Entra.
-fn with_claim(world: &World, name: &str, value: impl Into<Value>) -> String {
-    world.sign(&world.alice().claim(name, value))
+    /// Keys may be fetched so often: once for each issuer whose key is named and not known.
+    const fn fetching(mut self, times: u64) -> Self {
+        self.fetches = times;
+        self
+    }
+
+    /// With the tokens that `construct` makes for each place.
+    #[track_caller]
+    fn tries(&self, construct: impl Fn(&Stand<'_>) -> Vec<(String, String)>) {
+        self.tries_in(&World::start(), construct);
+    }
+
+    /// As [`Self::tries`], in a world that is there already.
+    #[track_caller]
+    fn tries_in(&self, world: &World, construct: impl Fn(&Stand<'_>) -> Vec<(String, String)>) {
+        let (asked, mut known) = (Asked::now(world), HashSet::new());
+        for place in self.places {
+            let stand = Stand::new(world, *place);
+            let tokens = construct(&stand);
+            let tried = stand.refuses_all(self.row, &tokens, &mut known);
+            assert!(tried > 0, "{}: nothing is tried as {place:?}", self.row);
+        }
+        asked.assert_no_more_than(self.fetches, self.row, world);
+    }
 }
 
 /// The three parts of a compact token.
 fn parts(token: &str) -> [&str; 3] {
     let parts: Vec<_> = token.split('.').collect();
     parts.try_into().expect("three parts")
-}
-
-/// Asserts that nobody learns anything about any of these tokens, and that good ones still pass.
-#[track_caller]
-fn all_refused(world: &World, row: &str, tokens: impl IntoIterator<Item = (String, String)>) {
-    let mut seen = 0;
-    for (what, token) in tokens {
-        let answer = world.introspect(&token);
-        assert_eq!((answer.status, answer.text().as_str()), INACTIVE, "{row} {what}");
-        answer.assert_inactive();
-        seen += 1;
-    }
-    assert!(seen > 0, "{row} tries nothing");
-    world.assert_active(&world.sign(&world.alice()));
-}
-
-const INACTIVE: (u16, &str) = (200, r#"{"active":false}"#);
-
-/// Names for the constructions of a row.
-fn named(tokens: &[TokenBuilder], world: &World) -> Vec<(String, String)> {
-    let sign =
-        |token: &TokenBuilder| (String::from_utf8(token.payload()).unwrap(), world.sign(token));
-    tokens.iter().map(sign).collect()
 }

@@ -2,9 +2,13 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use tessera::dev::keys::SigningKey;
 use tessera::dev::token::TokenBuilder;
 use tessera::domain::rejection::Reason;
+use tessera::protocol::client_auth::JWT_BEARER;
 
+use super::places::Place;
+use super::{attack, parts};
 use crate::exchange::{ID_TOKEN, fields, refused, token, with};
 use crate::support::{
     ISSUER, ORDERS_API, PLANNER, Request, SIGNER, START, TASKS_API, TYK, World, assertion_key,
@@ -27,37 +31,65 @@ fn signed(input: &str, signature: &[u8]) -> String {
     format!("{input}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 
-#[test]
-fn a12_to_a15_a_signature_is_two_numbers_in_range_and_nothing_else() {
-    let world = World::start();
-    let (input, good) = minted(&world);
-    world.assert_active(&signed(&input, &good));
+/// What is no signature by the key of `good`, and resembles one.
+fn spoiled(good: &[u8]) -> [Vec<u8>; 16] {
     let (r, s) = good.split_at(32);
-    let zero = [0; 32];
+    let (zero, above) = ([0; 32], [0xff; 32]);
     let der = [&[0x30, 0x44, 0x02, 0x20][..], r, &[0x02, 0x20], s].concat();
-    for bad in [
+    [
         [0; 64].to_vec(),
         [&zero[..], s].concat(),
         [r, &zero].concat(),
         [&ORDER[..], s].concat(),
         [r, &ORDER].concat(),
-        [&[0xff; 32][..], s].concat(),
-        [r, &[0xff; 32]].concat(),
+        [ORDER, ORDER].concat(),
+        [&above[..], s].concat(),
+        [r, &above].concat(),
+        [s, r].concat(),
         der,
         good[..63].to_vec(),
-        [&good[..], &[0]].concat(),
-        [&good[..], s].concat(),
+        [good, &[0]].concat(),
+        [&[0], good].concat(),
+        [good, s].concat(),
+        [good, &[0; 68]].concat(),
         Vec::new(),
-    ] {
-        world.introspect(&signed(&input, &bad)).assert_inactive();
-        let forged = signed(&input, &bad);
-        refused(
-            &world,
-            PLANNER,
-            &fields(&forged, ORDERS_API),
-            ("invalid_request", "subject_rejected"),
-        );
+    ]
+}
+
+/// Each of them after `input`.
+fn forged(input: &str, good: &[u8]) -> Vec<(String, String)> {
+    let tokens = spoiled(good).into_iter().enumerate();
+    tokens.map(|(number, bad)| (format!("signature {number}"), signed(input, &bad))).collect()
+}
+
+#[test]
+fn a12_to_a15_a_signature_is_two_numbers_in_range_and_nothing_else() {
+    let world = World::start();
+    let (input, good) = minted(&world);
+    world.assert_active(&signed(&input, &good));
+    attack("A12 A13 A14 A15").at(&Place::OF_USERS).tries_in(&world, |_| forged(&input, &good));
+    for (_, forged) in forged(&input, &good) {
+        let asked = fields(&forged, ORDERS_API);
+        refused(&world, PLANNER, &asked, ("invalid_request", "subject_rejected"));
     }
+}
+
+#[test]
+fn a12_to_a15_nor_is_it_in_an_assertion() {
+    let key = SigningKey::ec().unwrap();
+    let client = format!("  elliptic: {{ jwks: {{ keys: [{}] }} }}\nmapping:\n", key.jwk());
+    let world = World::configured(|usual| usual.replacen("mapping:\n", &client, 1));
+    let assertion = |jti| TokenBuilder::client_assertion("elliptic", ISSUER, jti, START);
+    let token = assertion("spoiled").sign(&key).unwrap();
+    let (input, _) = token.rsplit_once('.').unwrap();
+    let good = BASE64_URL_SAFE_NO_PAD.decode(parts(&token)[2]).unwrap();
+    attack("A12 A13 A14 A15")
+        .at(&[Place::Assertion, Place::Actor])
+        .tries_in(&world, |_| forged(input, &good));
+    let proof = [("client_assertion", token.as_str()), ("client_assertion_type", JWT_BEARER)];
+    let asked = [&[("token", "x")][..], &proof].concat();
+    // None of them has used it up.
+    Request::introspect(&asked).send(world.public).assert_inactive();
 }
 
 /// The order minus a number below it.

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use tessera::domain::rejection::Reason;
 use tessera::protocol::time::Seconds;
 
-use super::{all_refused, named, with_payload};
+use super::attack;
+use super::places::{Place, Stand};
 use crate::support::{START, World};
 
 const NOW: i64 = START.seconds();
@@ -12,25 +13,26 @@ const NOW: i64 = START.seconds();
 #[test]
 fn a70_a71_a72_a74_a75_the_expiry_is_a_plausible_number() {
     let world = World::start();
+    attack("A70 A71 A72 A74 A75").tries_in(&world, |stand| {
+        let values: [Value; 13] = [
+            (NOW + 600).to_string().into(),
+            true.into(),
+            Value::Null,
+            json!([NOW + 600]),
+            json!({ "at": NOW + 600 }),
+            (-1).into(),
+            0.into(),
+            (NOW * 1000).into(),
+            253_402_300_799_i64.into(),
+            i64::MAX.into(),
+            u64::MAX.into(),
+            json!(1e18),
+            (NOW + 49 * 3600).into(),
+        ];
+        let absent = stand.signed([stand.good().without("exp")]);
+        [stand.with_claim("exp", values), absent].concat()
+    });
     world.assert_refused(&world.sign(&world.alice().without("exp")), Reason::ClaimMissing);
-    let values: Vec<Value> = vec![
-        (NOW + 600).to_string().into(),
-        true.into(),
-        Value::Null,
-        json!([NOW + 600]),
-        json!({ "at": NOW + 600 }),
-        (-1).into(),
-        0.into(),
-        (NOW * 1000).into(),
-        253_402_300_799_i64.into(),
-        i64::MAX.into(),
-        u64::MAX.into(),
-        json!(1e18),
-        (NOW + 49 * 3600).into(),
-    ];
-    let tokens: Vec<_> =
-        values.into_iter().map(|value| world.alice().claim("exp", value)).collect();
-    all_refused(&world, "A71 A72 A74 A75", named(&tokens, &world));
 }
 
 #[test]
@@ -39,57 +41,90 @@ fn a73_a_fraction_of_a_second_is_legal_and_floored() {
     let token = world.sign(&world.alice().claim("exp", f64::from(1_795_436_000) + 0.5));
     let body = world.assert_active(&token);
     assert_eq!(body["exp"], json!(1_795_436_000), "INT-14");
+    for place in Place::ALL {
+        let stand = Stand::new(&world, place);
+        let exp = f64::from(1_795_435_260) + 0.5;
+        stand.accepts(&stand.sign(&stand.good().claim("exp", exp)));
+    }
 }
 
+/// Good until `exp`, and issued a while ago.
+fn until(stand: &Stand<'_>, exp: i64) -> String {
+    let token = stand.good().claim("iat", NOW - 200).claim("nbf", NOW - 200);
+    stand.sign(&token.claim("exp", exp))
+}
+
+/// A82 too: what was good to the last second of the leeway lives on in nothing that is issued.
 #[test]
 fn a76_the_leeway_ends_to_the_second() {
     let world = World::start();
-    let token = |exp: i64| {
-        let token = world.alice().claim("iat", NOW - 600).claim("nbf", NOW - 600);
-        world.sign(&token.claim("exp", exp))
-    };
-    for exp in [NOW, NOW - 1, NOW - 59] {
-        world.assert_active(&token(exp));
+    for place in [Place::Introspected, Place::Assertion, Place::Bearer, Place::Gateway] {
+        let stand = Stand::new(&world, place);
+        for exp in [NOW, NOW - 1, NOW - 59] {
+            stand.accepts(&until(&stand, exp));
+        }
     }
-    for exp in [NOW - 60, NOW - 61] {
-        world.assert_refused(&token(exp), Reason::Expired);
-    }
+    attack("A76").tries_in(&world, |stand| {
+        [NOW - 60, NOW - 61].map(|exp| (format!("{exp}"), until(stand, exp))).to_vec()
+    });
+    attack("A82").at(&[Place::Subject, Place::Actor]).tries_in(&world, |stand| {
+        [NOW + 29, NOW, NOW - 59].map(|exp| (format!("{exp}"), until(stand, exp))).to_vec()
+    });
+    let expired = until(&Stand::new(&world, Place::Introspected), NOW - 60);
+    world.assert_refused(&expired, Reason::Expired);
 }
 
 #[test]
 fn a77_a78_a79_a_token_has_begun_and_not_ended_before() {
     let world = World::start();
-    let alice = || world.alice();
-    world.assert_active(&world.sign(&alice().claim("nbf", NOW + 60).claim("iat", NOW + 60)));
-    let early = alice().claim("nbf", NOW + 61);
-    world.assert_refused(&world.sign(&early), Reason::NotYetValid);
-    let backwards = alice().claim("nbf", NOW + 30).claim("exp", NOW + 20);
-    world.assert_refused(&world.sign(&backwards), Reason::LifetimeImplausible);
-    let future = alice().claim("iat", NOW + 61).without("nbf");
-    world.assert_refused(&world.sign(&future), Reason::IssuedInFuture);
+    for place in Place::ALL {
+        let stand = Stand::new(&world, place);
+        let skewed = stand.good().claim("nbf", NOW + 60).claim("iat", NOW + 60);
+        stand.accepts(&stand.sign(&skewed.claim("exp", NOW + 120)));
+    }
+    attack("A77 A78 A79").tries_in(&world, |stand| {
+        stand.signed([
+            stand.good().claim("nbf", NOW + 61),
+            stand.good().claim("nbf", NOW + 50).claim("exp", NOW + 40),
+            stand.good().claim("iat", NOW + 61).without("nbf"),
+        ])
+    });
+    for (token, reason) in [
+        (world.alice().claim("nbf", NOW + 61), Reason::NotYetValid),
+        (world.alice().claim("nbf", NOW + 30).claim("exp", NOW + 20), Reason::LifetimeImplausible),
+        (world.alice().claim("iat", NOW + 61).without("nbf"), Reason::IssuedInFuture),
+    ] {
+        world.assert_refused(&world.sign(&token), reason);
+    }
 }
 
 #[test]
 fn a80_the_other_times_are_numbers_too() {
-    let world = World::start();
-    let mut tokens = Vec::new();
-    for claim in ["iat", "nbf"] {
-        for value in [json!(NOW.to_string()), json!(-1), json!(null), json!([NOW]), json!(true)] {
-            tokens.push(world.alice().claim(claim, value));
-        }
-    }
-    tokens.push(world.alice().claim("iat", NOW + 50).claim("exp", NOW + 40));
-    all_refused(&world, "A80", named(&tokens, &world));
-    let huge = with_payload(&world, |text| {
-        text.replacen(&format!("\"iat\":{NOW}"), "\"iat\":99999999999999999999999", 1)
+    attack("A80").tries(|stand| {
+        let values = || [json!(NOW.to_string()), json!(-1), json!(null), json!([NOW]), json!(true)];
+        let mut tokens = [stand.with_claim("iat", values()), stand.with_claim("nbf", values())];
+        let backwards = stand.good().claim("iat", NOW + 50).claim("exp", NOW + 40);
+        tokens[0].extend(stand.signed([backwards]));
+        let (old, new) = (format!("\"iat\":{NOW}"), "\"iat\":99999999999999999999999");
+        let huge = stand.with_payload(|text| text.replacen(&old, new, 1));
+        tokens[0].push(("huge".to_owned(), huge));
+        tokens.concat()
     });
-    world.introspect(&huge).assert_inactive();
 }
 
 #[test]
-fn a81_no_access_token_lives_for_days() {
+fn a81_no_token_lives_for_longer_than_its_kind() {
     let world = World::start();
-    let old = world.alice().claim("iat", NOW - 3 * 86_400).claim("nbf", NOW - 3 * 86_400);
+    let days = NOW - 3 * 86_400;
+    attack("A81").at(&Place::OF_ENTRA).tries_in(&world, |stand| {
+        stand.signed([stand.good().claim("iat", days).claim("nbf", days)])
+    });
+    attack("A81 A210").at(&[Place::Assertion]).tries_in(&world, |stand| {
+        let old = stand.good().claim("iat", NOW - 601).claim("nbf", NOW - 601);
+        let unborn = stand.good().claim("iat", NOW + 40).claim("exp", NOW + 341);
+        stand.signed([old, unborn])
+    });
+    let old = world.alice().claim("iat", days).claim("nbf", days);
     world.assert_refused(&world.sign(&old), Reason::LifetimeImplausible);
 }
 

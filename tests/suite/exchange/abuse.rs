@@ -201,13 +201,60 @@ fn a166_a167_may_act_names_who_alone_may_act() {
     refused(&world, TYK, &fields(&subject, ORDERS_API), ("invalid_request", "may_act_mismatch"));
 }
 
+/// What is malformed besides is refused in a chain of ours, which `protocol::delegation` reads.
 #[test]
-fn a172_what_entra_cannot_say_is_not_believed() {
+fn a170_a172_what_entra_cannot_say_is_not_believed() {
     let world = World::start();
-    let act = json!({ "iss": ISSUER, "sub": "planner" });
-    let subject = world.sign(&world.alice().claim("act", act));
-    let said = claims(&token(&world, TYK, &fields(&subject, ORDERS_API)));
-    assert_eq!(said["act"], json!({ "iss": ISSUER, "sub": "tyk" }));
+    let party = json!({ "iss": ISSUER, "sub": "planner" });
+    for act in [
+        party.clone(),
+        json!({ "iss": ISSUER, "sub": "planner", "act": party }),
+        json!("planner"),
+        json!(["planner"]),
+        json!({ "sub": "planner", "exp": 1 }),
+        json!({ "sub": "planner", "aud": ISSUER }),
+        json!({}),
+        json!(null),
+    ] {
+        let subject = world.sign(&world.alice().claim("act", act.clone()));
+        assert_eq!(world.assert_active(&subject).get("act"), None, "A172 {act}");
+        let said = claims(&token(&world, TYK, &fields(&subject, ORDERS_API)));
+        assert_eq!(said["act"], json!({ "iss": ISSUER, "sub": "tyk" }), "A172 {act}");
+    }
+    let bomb = (0..20).fold(json!({ "sub": "a" }), |act, _| json!({ "sub": "a", "act": act }));
+    let subject = world.sign(&world.alice().claim("act", bomb));
+    let asked = fields(&subject, ORDERS_API);
+    refused(&world, TYK, &asked, ("invalid_request", "subject_rejected"));
+}
+
+#[test]
+fn a162_an_actor_token_and_its_type_come_together() {
+    let world = World::start();
+    let alice = world.sign(&world.alice());
+    let agent = world.entra.issuer(HOME_TENANT).app_only(&INVOICE_AGENT, &TESSERA);
+    let agent = world.sign(&agent);
+    for pair in [
+        vec![("actor_token", agent.as_str())],
+        vec![("actor_token_type", JWT)],
+        vec![("actor_token", ""), ("actor_token_type", JWT)],
+        vec![("actor_token", agent.as_str()), ("actor_token_type", "")],
+        vec![("actor_token", agent.as_str()), ("actor_token_type", "jwt")],
+    ] {
+        let asked = [fields(&alice, ORDERS_API), pair].concat();
+        ask(&world, TYK, &asked).assert_error(400, "invalid_request");
+    }
+    exchanged(&world, TYK, &with_actor(&alice, &agent));
+}
+
+#[test]
+fn a181_authorization_details_are_of_no_known_type() {
+    let world = World::start();
+    let alice = world.sign(&world.alice());
+    for details in ["[]", r#"[{"type":"payment","actions":["everything"]}]"#, "{", "x"] {
+        let asked = with(fields(&alice, ORDERS_API), "authorization_details", details);
+        ask(&world, TYK, &asked).assert_error(400, "invalid_authorization_details");
+    }
+    exchanged(&world, TYK, &fields(&alice, ORDERS_API));
 }
 
 #[test]

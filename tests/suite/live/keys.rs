@@ -52,6 +52,7 @@ fn a_secret_is_rotated_by_its_file_without_an_order() {
     assert!(!service.log().contains(NEXT_SECRET), "no secret in the log");
 }
 
+/// A249.
 #[test]
 fn rules_and_permissions_decide_from_the_change_on() {
     let service = Service::start("rules");

@@ -39,6 +39,7 @@ fn all_end(replicas: &Replicas, tokens: &[&str]) {
     assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
 }
 
+/// A247, for answers that are kept and for those that are not.
 #[test]
 fn a_revocation_by_whomever_ends_tokens_on_every_replica() {
     let (_redis, replicas) = three();

@@ -1,7 +1,7 @@
 //! HTTP by hand, so that a test can also send what no client library would.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -114,7 +114,18 @@ impl Request {
     /// Sends it on a connection of its own and reads the whole answer.
     #[track_caller]
     pub(crate) fn send(&self, to: SocketAddr) -> Answer {
-        let mut stream = TcpStream::connect(to).unwrap();
+        self.exchange(TcpStream::connect(to).unwrap())
+    }
+
+    /// As [`Self::send`], from another address of this host (127.0.0.0/8): whoever fails to prove
+    /// who it is is slowed by its address.
+    #[track_caller]
+    pub(crate) fn send_from(&self, from: Ipv4Addr, to: SocketAddr) -> Answer {
+        self.exchange(connect_from(from, to).unwrap())
+    }
+
+    #[track_caller]
+    fn exchange(&self, mut stream: TcpStream) -> Answer {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         // The listener may answer and close before it has read everything.
         drop(stream.write_all(&self.bytes()));
@@ -148,6 +159,17 @@ impl Request {
         head.push_str("Connection: close\r\n\r\n");
         [head.into_bytes(), self.body.clone()].concat()
     }
+}
+
+fn connect_from(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        socket.connect(to).await?.into_std()
+    })?;
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 /// What came back.

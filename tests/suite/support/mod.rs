@@ -3,6 +3,7 @@
 pub(crate) mod certificates;
 pub(crate) mod grpc;
 mod http;
+pub(crate) mod logs;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod receiver;
@@ -113,6 +114,7 @@ impl World {
 
     /// As [`Self::configured`], for an Entra that does not answer.
     pub(crate) fn unready(change: impl FnOnce(&str) -> String) -> Self {
+        logs::listen();
         let clock = Arc::new(ManualClock::new(START));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let options = Options { clock: Arc::<ManualClock>::clone(&clock), keys: KeySupply::Pooled };

@@ -99,6 +99,11 @@ impl Service {
         Self { process, public, admin, started, log, reader: Some(reader) }
     }
 
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Asks the admin listener.
     pub(crate) fn get(&self, path: &str) -> Answer {
         Request::get(path).send(self.admin)
