@@ -114,11 +114,6 @@ impl Service {
         Request::introspect(&[("token", token)]).basic(TYK).send(self.public)
     }
 
-    /// The number of the process.
-    pub(crate) fn id(&self) -> u32 {
-        self.process.id()
-    }
-
     /// Ends it at once, without a chance to do anything.
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
