@@ -45,8 +45,14 @@ async fn decide(
         accept::Form::Signed => Problem::ClientMissingForSigned,
         accept::Form::Json | accept::Form::Phantom => Problem::ClientMissing,
     };
-    let presented = caller::credentials(request, &form, missing)?;
-    refuse_self_introspection(&presented, &form)?;
+    let presented = match caller::credentials(request, &form) {
+        Ok(presented) if vouches_for_itself(&presented, &form) => {
+            let why = "the token must not vouch for whoever asks about it";
+            return Err(caller::turned_away((request, public), presented.method(), why).await);
+        }
+        Ok(presented) => presented,
+        Err(error) => return Err(caller::unpresented((request, public), error, missing).await),
+    };
     let snapshot = public.snapshot.load();
     let caller =
         caller::authenticated(request, public, &snapshot, (&presented, Door::Public)).await?;
@@ -88,13 +94,11 @@ async fn decide(
     })
 }
 
-/// A token must not vouch for whoever asks about it (A233).
-fn refuse_self_introspection(presented: &Presented<'_>, form: &Form<'_>) -> Result<(), Problem> {
+/// Whether the caller's own token is the one in question (A233).
+fn vouches_for_itself(presented: &Presented<'_>, form: &Form<'_>) -> bool {
     match presented {
-        Presented::Bearer { token, .. } if form.get("token") == Some(token) => {
-            Err(Problem::BearerInvalid)
-        }
-        Presented::Assertion { .. } | Presented::Bearer { .. } | Presented::Secret { .. } => Ok(()),
+        Presented::Bearer { token, .. } => form.get("token") == Some(token),
+        Presented::Assertion { .. } | Presented::Secret { .. } => false,
     }
 }
 

@@ -32,7 +32,13 @@ async fn answered(
 ) -> Result<HttpResponse, Problem> {
     let bytes = body::read(request, payload).await?;
     let form = body::form(&bytes)?;
-    let presented = caller::credentials(request, &form, Problem::ClientMissing)?;
+    let presented = match caller::credentials(request, &form) {
+        Ok(presented) => presented,
+        Err(error) => {
+            let missing = Problem::ClientMissing;
+            return Err(caller::unpresented((request, public), error, missing).await);
+        }
+    };
     let snapshot = public.snapshot.load();
     let caller =
         caller::authenticated(request, public, &snapshot, (&presented, Door::Public)).await?;

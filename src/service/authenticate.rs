@@ -114,13 +114,43 @@ impl Authenticator {
     ) -> Result<Arc<Caller>, Denied> {
         let proved = self.prove(snapshot, presented, source).await;
         if let Err(Denied::Invalid { method, why }) = &proved {
-            let mut record = Record::new(Event::AuthenticationFailed).from(origin).detail(why);
-            record.client = snapshot.client_claimed(presented).map(ToString::to_string);
-            record.source = Some(source.to_string());
-            record.method = Some(method.as_str());
-            self.audit.accept(record.refused("credentials_invalid")).await?;
+            let client = snapshot.client_claimed(presented);
+            self.record((*method, why), client, source, origin).await?;
         }
         proved
+    }
+
+    /// Why a caller from `source` is not let in that presents nothing which could be checked: a
+    /// failure like any other that names no client, on record before it is told.
+    pub async fn turn_away(
+        &self,
+        (method, why): (Method, &str),
+        source: IpAddr,
+        origin: Origin<'_>,
+    ) -> Denied {
+        let key = || throttle_key(source, None);
+        if let Err(throttled) = self.admit(key) {
+            return throttled;
+        }
+        self.throttle.failed(&key());
+        match self.record((method, why), None, source, origin).await {
+            Ok(()) => Denied::Invalid { method, why: why.to_owned() },
+            Err(unavailable) => unavailable.into(),
+        }
+    }
+
+    async fn record(
+        &self,
+        (method, why): (Method, &str),
+        client: Option<&ClientId>,
+        source: IpAddr,
+        origin: Origin<'_>,
+    ) -> Result<(), Unavailable> {
+        let mut record = Record::new(Event::AuthenticationFailed).from(origin).detail(why);
+        record.client = client.map(ToString::to_string);
+        record.source = Some(source.to_string());
+        record.method = Some(method.as_str());
+        self.audit.accept(record.refused("credentials_invalid")).await
     }
 
     async fn prove(

@@ -7,6 +7,7 @@
 
 mod algorithm;
 mod audience;
+mod callers;
 mod confusion;
 mod encoding;
 mod header;
@@ -16,6 +17,7 @@ mod oracle;
 mod own;
 mod places;
 mod process;
+mod requests;
 mod rows;
 mod sightings;
 mod time;

@@ -124,6 +124,13 @@ fn whoever_is_not_let_in_is_named_if_somebody_is_called_so() {
     Request::introspect(&[("token", "x")]).basic((wrong, TYK.0)).send(recorded.world.public);
     eventually("the second", || recorded.all("authentication_failed").len() == 2);
     assert!(!names(&recorded.all("authentication_failed")[1]).contains("client"));
+    // Credentials that cannot even be read.
+    let unread = Request::introspect(&[("token", "x")]).header("Authorization", "Basic ?");
+    unread.send(recorded.world.public).assert_error(401, "invalid_client");
+    eventually("the third", || recorded.all("authentication_failed").len() == 3);
+    let record = &recorded.all("authentication_failed")[2];
+    assert_eq!(record["detail"], "credentials that cannot be read");
+    assert!(!names(record).contains("client"), "{record:#}");
     assert!(!std::fs::read_to_string(&recorded.file).unwrap().contains(wrong));
 }
 
