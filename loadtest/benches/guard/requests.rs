@@ -14,6 +14,7 @@ use actix_web::test::{TestRequest, init_service};
 use gungraun::{library_benchmark, library_benchmark_group};
 use tessera::adapters::clock::SystemClock;
 use tessera::app::answering;
+use tessera::dev::keys::base64url;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
@@ -84,6 +85,13 @@ fn introspection(token: &str) -> String {
     format!("client_id=tyk&client_secret={SECRET}&token={token}")
 }
 
+/// Names a key that nobody has.
+fn of_no_key(token: &str) -> String {
+    let header = base64url(br#"{"typ":"JWT","alg":"RS256","kid":"a-key-that-nobody-has"}"#);
+    let (_, rest) = token.split_once('.').unwrap();
+    introspection(&format!("{header}.{rest}"))
+}
+
 fn exchange(token: &str) -> String {
     let resource = RESOURCE.replace(':', "%3A").replace('/', "%2F");
     format!(
@@ -98,6 +106,7 @@ fn exchange(token: &str) -> String {
 #[library_benchmark]
 #[bench::cached(args = (service("/introspect", introspection, Seen::Before)), config = at_most(104_000))]
 #[bench::cold(args = (service("/introspect", introspection, Seen::Never)), config = at_most(630_000))]
+#[bench::unknown_key(args = (service("/introspect", of_no_key, Seen::Before)), config = at_most(600_000))]
 fn introspect(ask: Ask) -> ServiceResponse {
     good(ask())
 }

@@ -3,10 +3,10 @@
 use anyhow::ensure;
 use serde_json::{Value, json};
 use tessera::dev::apps::{BILLING, LEDGER, ORDERS};
-use tessera::dev::people::{GOLD_CUSTOMERS, HOME_TENANT};
 
 use crate::load::expect::Expect;
 use crate::load::population::{Question, introspection};
+use crate::system::configuration::Configuration;
 use crate::system::mint::{self, CALLERS};
 
 /// What each caller may ask about: audiences of its own, and so answers of its own.
@@ -16,6 +16,7 @@ const AUDIENCES: [&[&str]; CALLERS.len()] = [
     &[ORDERS.client_id, LEDGER.client_id],
     &[ORDERS.client_id, BILLING.client_id, LEDGER.client_id],
 ];
+
 /// Each token is asked about by one of the callers.
 pub(crate) fn questions(tokens: &[String]) -> Vec<Question> {
     let ask = |(token, caller): (&String, &&str)| Question {
@@ -40,30 +41,12 @@ pub(crate) fn good(number: usize, body: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// As in `tessera::dev::configuration`, with several callers. Everything else is at its default.
-pub(crate) fn configuration(authority: &str) -> String {
-    let client = |(name, audiences): (&&str, &&[&str])| {
-        format!(
-            "  {name}: {{ secret: \"${{env:SECRET_{name}}}\", \
-             introspect: {{ audiences: [{}] }} }}\n",
-            audiences.join(", ")
-        )
+/// With several callers. Everything else is at its default.
+pub(crate) fn configuration(authority: &str) -> Configuration {
+    let client = |(name, audiences): (&&str, &&'static [&'static str])| {
+        (name.to_string(), format!("${{env:SECRET_{name}}}"), *audiences)
     };
-    let clients: String = CALLERS.iter().zip(&AUDIENCES).map(client).collect();
-    let audiences = [ORDERS.client_id, BILLING.client_id, LEDGER.client_id].join(", ");
-    format!(
-        r#"
-issuer: https://sts.example.com
-listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0" }}
-entra:
-  - tenant: {HOME_TENANT}
-    authority: {authority}
-    audiences: [{audiences}]
-clients:
-{clients}mapping:
-  - name: gold
-    when: {{ groups: [{GOLD_CUSTOMERS}] }}
-    grant: {{ policies: [gold], scopes: [orders.export] }}
-"#
-    )
+    Configuration::new(authority)
+        .audiences(authority, &[ORDERS, BILLING, LEDGER].map(|app| app.client_id))
+        .clients(CALLERS.iter().zip(&AUDIENCES).map(client))
 }

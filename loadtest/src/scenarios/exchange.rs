@@ -2,8 +2,6 @@
 //! for an opaque token.
 
 use serde_json::json;
-use tessera::dev::apps::ORDERS;
-use tessera::dev::people::{GOLD_CUSTOMERS, HOME_TENANT};
 
 use crate::bare::crypto;
 use crate::bench::Bench;
@@ -12,6 +10,7 @@ use crate::load::expect::Expect;
 use crate::load::population::{Population, exchanges};
 use crate::report::table::{Spread, Table, json_of};
 use crate::report::{Aim, Section, Target};
+use crate::system::configuration::{Configuration, Form};
 use crate::system::machine::giving_way;
 use crate::system::tessera::Tessera;
 
@@ -123,34 +122,9 @@ impl Found {
     }
 }
 
-/// As in `tessera::dev::configuration`, with one resource for each form of token.
-fn configuration(authority: &str) -> String {
-    let orders = ORDERS.client_id;
-    format!(
-        r#"
-issuer: https://sts.example.com
-listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0" }}
-entra:
-  - tenant: {HOME_TENANT}
-    authority: {authority}
-    audiences: [{orders}]
-clients:
-  tyk:
-    secret: "${{env:TYK_SECRET}}"
-    introspect: {{ audiences: [{orders}] }}
-    exchange:
-      - {{ resource: "https://jwt.internal", scopes: [orders.read], subjects: [user] }}
-      - {{ resource: "https://opaque.internal", scopes: [orders.read], subjects: [user] }}
-resources:
-  https://jwt.internal: {{ scopes: {{ orders.read: [orders.read] }}, callers: [tyk] }}
-  https://opaque.internal:
-    scopes: {{ orders.read: [orders.read] }}
-    callers: [tyk]
-    token: opaque
-mapping:
-  - name: gold
-    when: {{ groups: [{GOLD_CUSTOMERS}] }}
-    grant: {{ policies: [gold], scopes: [orders.export] }}
-"#
-    )
+/// With one resource for each form of token.
+fn configuration(authority: &str) -> Configuration {
+    Configuration::new(authority)
+        .resource("https://jwt.internal", Form::Jwt)
+        .resource("https://opaque.internal", Form::Opaque)
 }

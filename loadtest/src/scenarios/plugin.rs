@@ -3,8 +3,8 @@
 use std::ffi::OsStr;
 
 use anyhow::{Context as _, ensure};
+use serde_json::json;
 use tessera::dev::apps::ORDERS;
-use tessera::dev::people::{GOLD_CUSTOMERS, HOME_TENANT};
 
 use crate::bench::Bench;
 use crate::load::calls::{Called, Load, drive};
@@ -14,6 +14,7 @@ use crate::load::tyk::{Answer, Asking, objects};
 use crate::plan::Plan;
 use crate::report::Section;
 use crate::scenarios::plugin_report::{Report, Shape, Shaped, Timed};
+use crate::system::configuration::{Configuration, Form};
 use crate::system::server::Server;
 use crate::system::tessera::Tessera;
 
@@ -143,30 +144,16 @@ fn bare() -> anyhow::Result<Server> {
     Server::start(own.as_os_str(), &arguments, |line| line.trim().parse().ok())
 }
 
-/// As in `tessera::dev::configuration`, with an API that Tyk asks about.
-fn configuration(authority: &str) -> String {
-    let orders = ORDERS.client_id;
-    format!(
-        r#"
-issuer: https://sts.example.com
-listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0", tyk: "127.0.0.1:0" }}
-entra:
-  - tenant: {HOME_TENANT}
-    authority: {authority}
-    audiences: [{orders}]
-clients:
-  tyk:
-    secret: "${{env:TYK_SECRET}}"
-    introspect: {{ audiences: [{orders}] }}
-    exchange: [{{ resource: "https://orders.internal", scopes: [orders.read], subjects: [user] }}]
-resources:
-  https://orders.internal: {{ scopes: {{ orders.read: [orders.read] }}, callers: [tyk] }}
-mapping:
-  - name: gold
-    when: {{ groups: [{GOLD_CUSTOMERS}] }}
-    grant: {{ policies: [gold], scopes: [orders.export] }}
-apis:
-  orders: {{ client: tyk, audiences: [{orders}], scopes: [orders.read] }}
-"#
-    )
+/// With an API that Tyk asks about.
+fn configuration(authority: &str) -> Configuration {
+    let any = "127.0.0.1:0";
+    let orders = json!({
+        "client": "tyk",
+        "audiences": [ORDERS.client_id],
+        "scopes": ["orders.read"],
+    });
+    Configuration::new(authority)
+        .resource("https://orders.internal", Form::Jwt)
+        .with("listen", json!({ "public": any, "admin": any, "tyk": any }))
+        .with("apis", json!({ "orders": orders }))
 }

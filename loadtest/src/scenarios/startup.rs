@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use serde_json::json;
-use tessera::dev::configuration::for_orders;
 
 use crate::bench::Bench;
 use crate::load::connection::{Connection, get};
 use crate::load::population::introspections;
 use crate::report::table::{Spread, Table};
 use crate::report::{Aim, Section, Target};
+use crate::system::configuration::Configuration;
 use crate::system::tessera::Tessera;
 
 const STARTS: usize = 15;
@@ -79,7 +79,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<Section> {
 fn one(bench: &Bench, tokens: &[String], found: &mut Found) -> anyhow::Result<()> {
     let begun = Instant::now();
     let since = || begun.elapsed().as_secs_f64() * 1000.0;
-    let tessera = Tessera::start(&bench.plan, &for_orders(bench.entra.authority()))?;
+    let tessera = Tessera::start(&bench.plan, &Configuration::new(bench.entra.authority()))?;
     while !get(tessera.address.admin, "/livez").is_ok_and(|(alive, _)| alive) {
         ensure!(begun.elapsed() < PATIENCE, "it does not come alive");
     }

@@ -1,23 +1,19 @@
 //! Replicas of one configuration that share a Redis.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use serde_json::json;
 use tempfile::TempDir;
-use tessera::dev::apps::ORDERS;
-use tessera::dev::people::{GOLD_CUSTOMERS, HOME_TENANT};
 use tessera::dev::server::Running;
 
 use crate::load::connection::get;
 use crate::plan::Plan;
+use crate::system::configuration::{Configuration, Form};
 use crate::system::redis::Redis;
 use crate::system::server::Server;
 use crate::system::tessera::{Addresses, serve};
-
-/// How long a replica may take to be ready. The first one at an empty Redis waits for others that
-/// may know what was revoked.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::system::wait::wait_until;
 
 /// One replica.
 pub(crate) type Replica = Server<Addresses>;
@@ -35,7 +31,7 @@ impl Installation {
         let (redis, folder) = (Redis::start()?, tempfile::tempdir()?);
         let text = configuration(entra.authority(), &redis.url(), results);
         let installation = Self { tessera: plan.tessera.clone(), folder, redis };
-        std::fs::write(installation.file(), text)?;
+        std::fs::write(installation.file(), text.to_string())?;
         Ok(installation)
     }
 
@@ -59,15 +55,7 @@ pub(crate) fn ready_replica(program: &Path, file: &Path) -> anyhow::Result<Repli
 impl Replica {
     /// As soon as it can answer for tokens of every tenant.
     pub(crate) fn wait_until_ready(&self) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        loop {
-            let (ready, body) = get(self.address.admin, "/readyz?verbose")?;
-            if ready {
-                return Ok(());
-            }
-            ensure!(begun.elapsed() < PATIENCE, "a replica is not ready: {body}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_until("readiness", || Ok(get(self.address.admin, "/readyz?verbose")?.0))
     }
 
     /// Fails unless most of `count` introspections so far were answered as active from this
@@ -89,34 +77,9 @@ pub(crate) const fn most_of(count: usize) -> usize {
     count - count / 100
 }
 
-/// As in `tessera::dev::configuration`, but what is exchanged becomes opaque.
-fn configuration(authority: &str, redis: &str, results: &str) -> String {
-    let orders = ORDERS.client_id;
-    format!(
-        r#"
-issuer: https://sts.example.com
-listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0" }}
-entra:
-  - tenant: {HOME_TENANT}
-    authority: {authority}
-    audiences: [{orders}]
-clients:
-  tyk:
-    secret: "${{env:TYK_SECRET}}"
-    introspect: {{ audiences: [{orders}, "https://opaque.internal"] }}
-    exchange: [{{ resource: "https://opaque.internal", scopes: [orders.read], subjects: [user] }}]
-resources:
-  https://opaque.internal:
-    scopes: {{ orders.read: [orders.read] }}
-    callers: [tyk]
-    token: opaque
-mapping:
-  - name: gold
-    when: {{ groups: [{GOLD_CUSTOMERS}] }}
-    grant: {{ policies: [gold], scopes: [orders.export] }}
-store:
-  sealing_key: "${{env:SEAL}}"
-  redis: {{ url: "{redis}", prefix: loadtest, results: {results} }}
-"#
-    )
+/// What is exchanged becomes opaque.
+fn configuration(authority: &str, redis: &str, results: &str) -> Configuration {
+    Configuration::new(authority)
+        .resource("https://opaque.internal", Form::Opaque)
+        .redis(json!({ "url": redis, "prefix": "loadtest", "results": results }))
 }

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use hdrhistogram::Histogram;
@@ -14,6 +14,7 @@ use tokio::task::LocalSet;
 
 use crate::load::closed::{Measured, Timed};
 use crate::system::machine::{self, Awake};
+use crate::system::wait::wait_until;
 
 /// As long as an answer and what stands beside it.
 const VALUE_BYTES: usize = 1500;
@@ -23,9 +24,6 @@ const NAME: &str = "bare";
 const SEQUENTIAL: usize = 10_000;
 /// How many are read at once in all.
 const AT_ONCE: usize = 60_000;
-/// How long something may take that is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// Killed when dropped, with all that it kept.
 pub(crate) struct Redis {
     child: Child,
@@ -72,14 +70,14 @@ impl Redis {
 
     fn wait(&self) -> anyhow::Result<()> {
         let client = Client::open(self.url())?;
-        until(|| client.get_connection().is_ok()).context("redis-server does not start")
+        wait_until("Redis", || Ok(client.get_connection().is_ok()))
     }
 
     /// Waits until there are `count` entries or more.
     pub(crate) fn holds(&self, count: usize) -> anyhow::Result<()> {
         let mut connection = Client::open(self.url())?.get_connection()?;
         let mut size = || redis::cmd("DBSIZE").query::<usize>(&mut connection);
-        until(|| size().is_ok_and(|size| size >= count)).context("not all was written")
+        wait_until("all that was written", || Ok(size().is_ok_and(|size| size >= count)))
     }
 
     /// Reads one value from core 0 again and again: one after the other, then `in_flight` at once,
@@ -111,16 +109,6 @@ impl Drop for Redis {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-/// Looks until `done`.
-pub(crate) fn until(mut done: impl FnMut() -> bool) -> anyhow::Result<()> {
-    let begun = Instant::now();
-    while !done() {
-        ensure!(begun.elapsed() < PATIENCE, "not within {} s", PATIENCE.as_secs());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
 }
 
 async fn gets(

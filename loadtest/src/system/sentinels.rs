@@ -7,7 +7,8 @@ use anyhow::{Context as _, ensure};
 use redis::{Client, FromRedisValue, cmd};
 use tempfile::TempDir;
 
-use crate::system::redis::{Redis, until};
+use crate::system::redis::Redis;
+use crate::system::wait::wait_until;
 
 /// The name under which they watch the master.
 pub(crate) const MASTER: &str = "loadtest";
@@ -52,14 +53,14 @@ impl Sentinels {
             let told: anyhow::Result<String> = ask(replica.port(), "INFO", &["replication"]);
             told.is_ok_and(|told| told.contains("master_link_status:up"))
         };
-        until(linked).context("the replica of Redis gets no copy")?;
+        wait_until("the copy of Redis", || Ok(linked()))?;
         let watchers = (0..SENTINELS).map(|_| Watcher::start(&port)).collect::<Result<_, _>>()?;
         let all = Self { master: Some(master), replica, watchers };
         for watcher in &all.watchers {
             // Before Redis 7 they do not know this command, and go on as usual.
             drop(ask::<redis::Value>(watcher.port, "SENTINEL", &HASTE));
         }
-        until(|| all.watchers.iter().all(Watcher::is_ready)).context("no quorum of sentinels")?;
+        wait_until("a quorum of sentinels", || Ok(all.watchers.iter().all(Watcher::is_ready)))?;
         Ok(all)
     }
 
@@ -76,8 +77,10 @@ impl Sentinels {
     /// Waits until every sentinel names the former replica.
     pub(crate) fn wait_for_new_master(&self) -> anyhow::Result<()> {
         let new = self.replica.port().to_string();
-        until(|| self.watchers.iter().all(|one| one.named().is_ok_and(|port| port == new)))
-            .context("no fail-over")
+        wait_until("the new master", || {
+            Ok(self.watchers.iter().all(|one| one.named().is_ok_and(|port| port == new)))
+        })
+        .context("no fail-over")
     }
 }
 
@@ -103,7 +106,7 @@ impl Watcher {
             .spawn()
             .context("taskset (util-linux) is missing")?;
         let watcher = Self { child, port: own, _folder: folder };
-        until(|| watcher.named().is_ok()).context("a sentinel does not start")?;
+        wait_until("a sentinel", || Ok(watcher.named().is_ok()))?;
         Ok(watcher)
     }
 

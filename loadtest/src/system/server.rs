@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
+use crate::system::wait::wait_until;
 use crate::system::{machine, mint};
 
 /// A server that does next to nothing for so long is idle.
@@ -62,15 +63,9 @@ impl<A> Server<A> {
     }
 
     /// Waits for its end.
-    pub(crate) fn ended(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            ensure!(begun.elapsed() < patience, "it does not end");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+    pub(crate) fn ended(&mut self) -> anyhow::Result<ExitStatus> {
+        wait_until("its end", || Ok(self.child.try_wait()?.is_some()))?;
+        Ok(self.child.wait()?)
     }
 
     /// Has it preempt whatever else runs on its core, for latencies in the tail: what the machine does

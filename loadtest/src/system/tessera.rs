@@ -7,10 +7,10 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
-use tessera::dev::configuration::for_orders;
 
 use crate::bench::Bench;
 use crate::plan::Plan;
+use crate::system::configuration::Configuration;
 use crate::system::server::Server;
 
 /// Killed when dropped, with its files.
@@ -30,14 +30,14 @@ pub(crate) struct Addresses {
 impl Tessera {
     /// With everything at its default, for tokens of the bench's look-alike.
     pub(crate) fn for_orders(bench: &Bench) -> anyhow::Result<Self> {
-        Self::start(&bench.plan, &for_orders(bench.entra.authority()))
+        Self::start(&bench.plan, &Configuration::new(bench.entra.authority()))
     }
 
     /// Knows `TYK_SECRET` and `SEAL` from its environment.
-    pub(crate) fn start(plan: &Plan, configuration: &str) -> anyhow::Result<Self> {
+    pub(crate) fn start(plan: &Plan, configuration: &Configuration) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("tessera.yaml");
-        std::fs::write(&file, configuration)?;
+        std::fs::write(&file, configuration.to_string())?;
         Ok(Self { server: serve(&plan.tessera, &file)?, _folder: folder })
     }
 }

@@ -7,7 +7,7 @@ mod traffic;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use tessera::dev::configuration::for_orders;
+use serde_json::json;
 use tessera::dev::people::HOME_TENANT;
 use tessera::dev::tenant::FakeEntra;
 
@@ -16,6 +16,7 @@ use crate::load::closed::{self, Until};
 use crate::load::population::{Population, introspections};
 use crate::plan::Plan;
 use crate::report::Section;
+use crate::system::configuration::Configuration;
 use crate::system::machine::giving_way;
 use crate::system::tessera::Tessera;
 use hostile::Hostile;
@@ -97,7 +98,8 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<Section> {
 
 fn start(plan: &Plan, entra: &FakeEntra) -> anyhow::Result<Tessera> {
     let cooldown = COOLDOWN.as_secs();
-    let text = for_orders(entra.authority()) + &format!("key_sets: {{ cooldown: {cooldown}s }}\n");
+    let text = Configuration::new(entra.authority())
+        .with("key_sets", json!({ "cooldown": format!("{cooldown}s") }));
     Tessera::start(plan, &text)
 }
 

@@ -1,6 +1,5 @@
 //! Tokens that are cached: how fast they are found among many, and how much memory each takes.
 
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +8,6 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tessera::dev::apps::ORDERS;
-use tessera::dev::people::{GOLD_CUSTOMERS, HOME_TENANT};
 
 use super::{Part, Point, megabytes, ratio, spelled, throughput};
 use crate::bench::Bench;
@@ -21,6 +19,7 @@ use crate::load::random::{Random, zipf};
 use crate::report::plot::{Axis, Plot};
 use crate::report::table::{Spread, Table, json_of};
 use crate::report::{Aim, Target};
+use crate::system::configuration::Configuration;
 use crate::system::mint::SECRET;
 use crate::system::tessera::Tessera;
 
@@ -147,7 +146,7 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     fn start(&self) -> anyhow::Result<Tessera> {
-        let text = configuration(self.bench.entra.authority(), self.secrets.path())?;
+        let text = configuration(self.bench.entra.authority(), self.secrets.path());
         Tessera::start(&self.bench.plan, &text)
     }
 
@@ -201,33 +200,14 @@ fn metric(tessera: &Tessera, name: &str) -> anyhow::Result<f64> {
     Ok(line.with_context(|| format!("no {name}"))?.parse()?)
 }
 
-fn configuration(authority: &str, secrets: &Path) -> anyhow::Result<String> {
-    let orders = ORDERS.client_id;
-    let mut text = format!(
-        r#"
-issuer: https://sts.example.com
-listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0" }}
-entra:
-  - tenant: {HOME_TENANT}
-    authority: {authority}
-    audiences: [{orders}]
-cache: {{ bytes: {CACHE} }}
-mapping:
-  - name: gold
-    when: {{ groups: [{GOLD_CUSTOMERS}] }}
-    grant: {{ policies: [gold], scopes: [orders.export] }}
-clients:
-"#
-    );
-    for client in 0..CLIENTS {
-        writeln!(
-            text,
-            "  client-{client}: {{ secret: \"${{file:{}/{client}}}\", \
-             introspect: {{ audiences: [{orders}] }} }}",
-            secrets.display()
-        )?;
-    }
-    Ok(text)
+fn configuration(authority: &str, secrets: &Path) -> Configuration {
+    let client = |number| -> (String, String, &[&str]) {
+        let secret = format!("${{file:{}/{number}}}", secrets.display());
+        (format!("client-{number}"), secret, &[ORDERS.client_id])
+    };
+    Configuration::new(authority)
+        .with("cache", json!({ "bytes": CACHE }))
+        .clients((0..CLIENTS).map(client))
 }
 
 fn told(found: &Found) -> anyhow::Result<Part> {

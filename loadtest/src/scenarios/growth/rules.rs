@@ -1,10 +1,8 @@
 //! Mapping rules: what a decision costs when there are many.
 
-use std::fmt::Write as _;
-
 use anyhow::Context as _;
 use serde_json::json;
-use tessera::dev::configuration::for_orders;
+use tessera::dev::people::GOLD_CUSTOMERS;
 
 use super::{Part, Point, megabytes, ratio, spelled, throughput};
 use crate::bench::Bench;
@@ -13,6 +11,7 @@ use crate::load::population::{Population, introspections};
 use crate::report::plot::Axis;
 use crate::report::table::Table;
 use crate::report::{Aim, Target};
+use crate::system::configuration::{Configuration, rule};
 use crate::system::tessera::Tessera;
 
 /// How many tokens are new to each server.
@@ -25,7 +24,7 @@ pub(super) fn run(bench: &Bench) -> anyhow::Result<Part> {
     let tokens = bench.tokens(plan.pick(COLD, 1000))?;
     let population = Population::in_turn(introspections(tokens));
     let measure = |rules: usize| {
-        let tessera = Tessera::start(plan, &configuration(bench.entra.authority(), rules)?)?;
+        let tessera = Tessera::start(plan, &configuration(bench.entra.authority(), rules))?;
         tessera.settle()?;
         let to = tessera.address.public;
         let run = timed(&tessera, || drive(to, &population, plan.connections, Until::Once))?;
@@ -51,18 +50,11 @@ pub(super) fn run(bench: &Bench) -> anyhow::Result<Part> {
 }
 
 /// The one rule that matches comes last; all others name a group each that nobody is in.
-fn configuration(authority: &str, rules: usize) -> anyhow::Result<String> {
-    let usual = for_orders(authority);
-    let (before, gold) = usual.split_once("mapping:\n").context("no mapping")?;
-    let mut text = format!("{before}mapping:\n");
-    for rule in 1..rules {
-        writeln!(
-            text,
-            "  - {{name: r{rule},when: {{groups: [9f000000-0000-4000-8000-{rule:012}]}},\
-             grant: {{policies: [p{rule}]}}}}"
-        )?;
-    }
-    Ok(text + gold)
+fn configuration(authority: &str, rules: usize) -> Configuration {
+    let other =
+        |number| rule(&format!("r{number}"), &format!("9f000000-0000-4000-8000-{number:012}"));
+    let gold = rule("gold", GOLD_CUSTOMERS);
+    Configuration::new(authority).rules((1..rules).map(other).chain([gold]))
 }
 
 fn told(points: &[Point], tokens: usize) -> anyhow::Result<Part> {

@@ -12,9 +12,10 @@ use tessera::dev::people::HOME_TENANT;
 use tessera::domain::tenant::TokenVersion;
 
 use super::mix::Truth;
-use super::site::{Site, readiness, wait_until};
+use super::site::{Site, readiness};
 use crate::load::connection::{get, once};
 use crate::load::population::form;
+use crate::system::wait::wait_until;
 
 /// One after the other; what happens, happens at the beginning of each.
 pub(super) const PHASES: [&str; 7] = [
@@ -222,7 +223,7 @@ impl Director {
         let slot = self.site.replicas.get_mut(place).context("no replica")?;
         let mut going = slot.take().context("no replica")?;
         going.signal("TERM")?;
-        let status = going.ended(Duration::from_secs(30))?;
+        let status = going.ended()?;
         ensure!(status.success(), "a replica that was told to stop ended with {status}");
         drop(going);
         let coming = self.site.replica()?;

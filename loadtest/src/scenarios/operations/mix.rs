@@ -2,11 +2,12 @@
 
 use anyhow::{Context as _, ensure};
 
-use super::site::{Site, wait_until};
+use super::site::Site;
 use crate::load::connection::{Answer, once};
 use crate::load::expect::Expect;
 use crate::load::population::{Question, exchanges, form, introspections};
 use crate::load::random::Random;
+use crate::system::wait::wait_until;
 
 /// How many tokens are revoked before anything begins. None of them is active ever again.
 const REVOKED: usize = 20;

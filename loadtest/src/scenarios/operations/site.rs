@@ -1,19 +1,16 @@
 //! Two replicas that share a Redis under sentinels.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tessera::adapters::clock::{ManualClock, SystemClock};
 use tessera::adapters::redis::Replica as Shared;
 use tessera::adapters::signing::SigningKeys;
 use tessera::config::{Environment, PlainSecrets, load};
-use tessera::dev::apps::ORDERS;
-use tessera::dev::people::{GOLD_CUSTOMERS, HOME_TENANT};
+use tessera::dev::people::GOLD_CUSTOMERS;
 use tessera::dev::tenant::FakeEntra;
 use tessera::domain::keyring::Rotation;
 use tessera::ports::Clock;
@@ -21,6 +18,7 @@ use tessera::protocol::time::Seconds;
 
 use crate::load::connection::get;
 use crate::plan::Plan;
+use crate::system::configuration::{Configuration, Form, rule};
 use crate::system::installation::{Replica, ready_replica};
 use crate::system::mint::{SEAL, SECRET};
 use crate::system::sentinels::{MASTER, Sentinels};
@@ -29,8 +27,6 @@ use crate::system::tessera::Addresses;
 /// How long ago the keys rotated for the last time: longer than `signing.announce`, so that the next
 /// may sign at once.
 const AGE: Seconds = Seconds::hours(48);
-/// How long a condition is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Ended when dropped.
 pub(super) struct Site {
@@ -100,49 +96,23 @@ impl Site {
     }
 
     fn text(&self, number: u64) -> String {
-        let orders = ORDERS.client_id;
-        let authority = self.entra.authority();
-        let sentinels = self.sentinels.addresses();
-        let url = sentinels.first().map(SocketAddr::to_string).unwrap_or_default();
-        let others: Vec<_> = sentinels.iter().skip(1).map(|one| format!("\"{one}\"")).collect();
-        let others = others.join(", ");
-        format!(
-            r#"
-issuer: https://sts.example.com
-listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0" }}
-entra:
-  - tenant: {HOME_TENANT}
-    authority: {authority}
-    audiences: [{orders}]
-clients:
-  tyk:
-    secret: "${{env:TYK_SECRET}}"
-    introspect:
-      audiences: [{orders}, "https://orders.internal", "https://opaque.internal"]
-    exchange:
-      - {{ resource: "https://orders.internal", scopes: [orders.read], subjects: [user] }}
-      - {{ resource: "https://opaque.internal", scopes: [orders.read], subjects: [user] }}
-resources:
-  https://orders.internal: {{ scopes: {{ orders.read: [orders.read] }}, callers: [tyk] }}
-  https://opaque.internal:
-    scopes: {{ orders.read: [orders.read] }}
-    callers: [tyk]
-    token: opaque
-mapping:
-  - name: gold
-    when: {{ groups: [{GOLD_CUSTOMERS}] }}
-    grant: {{ policies: [p-{number}] }}
-store:
-  sealing_key: "${{env:SEAL}}"
-  redis:
-    url: "redis://{url}"
-    nodes: [{others}]
-    mode: sentinel
-    master: {MASTER}
-    prefix: loadtest
-shutdown: {{ drain: 2s }}
-"#
-        )
+        let mut nodes = self.sentinels.addresses().into_iter();
+        let first = nodes.next().map(|at| format!("redis://{at}")).unwrap_or_default();
+        let others: Vec<_> = nodes.map(|at| at.to_string()).collect();
+        let redis = json!({
+            "url": first,
+            "nodes": others,
+            "mode": "sentinel",
+            "master": MASTER,
+            "prefix": "loadtest",
+        });
+        Configuration::new(self.entra.authority())
+            .resource("https://orders.internal", Form::Jwt)
+            .resource("https://opaque.internal", Form::Opaque)
+            .rules([rule(&format!("p-{number}"), GOLD_CUSTOMERS)])
+            .redis(redis)
+            .with("shutdown", json!({ "drain": "2s" }))
+            .to_string()
     }
 }
 
@@ -167,17 +137,4 @@ impl Environment for Secrets {
 pub(super) fn readiness(at: &Addresses) -> anyhow::Result<(bool, Value)> {
     let (ready, body) = get(at.admin, "/readyz?verbose")?;
     Ok((ready, serde_json::from_str(&body)?))
-}
-
-/// Looks until `done`, without troubling whoever is looked at.
-pub(super) fn wait_until(
-    what: &str,
-    mut done: impl FnMut() -> anyhow::Result<bool>,
-) -> anyhow::Result<()> {
-    let begun = std::time::Instant::now();
-    while !done()? {
-        ensure!(begun.elapsed() < PATIENCE, "{what}: not within {} s", PATIENCE.as_secs());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
 }

@@ -1,0 +1,110 @@
+//! The one configuration of all scenarios, and what a scenario adds to it.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+use tessera::dev::apps::ORDERS;
+use tessera::dev::people::{GOLD_CUSTOMERS, HOME_TENANT};
+
+/// What a resource takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form {
+    Jwt,
+    Opaque,
+}
+
+/// A configuration, as JSON, which is YAML.
+#[derive(Clone, Debug)]
+pub(crate) struct Configuration(Value);
+
+impl Configuration {
+    /// Takes tokens for orders from the look-alike at `authority`, on any free ports, and grants gold
+    /// customers something. The one client is `tyk`. Everything else is at its default.
+    pub(crate) fn new(authority: &str) -> Self {
+        let bare = json!({
+            "issuer": "https://sts.example.com",
+            "listen": { "public": "127.0.0.1:0", "admin": "127.0.0.1:0" },
+            "clients": {
+                "tyk": {
+                    "secret": "${env:TYK_SECRET}",
+                    "introspect": { "audiences": [ORDERS.client_id] },
+                    "exchange": [],
+                },
+            },
+            "resources": {},
+        });
+        Self(bare).audiences(authority, &[ORDERS.client_id]).rules([rule("gold", GOLD_CUSTOMERS)])
+    }
+
+    /// With this section in the place of its own.
+    pub(crate) fn with(mut self, section: &str, value: Value) -> Self {
+        self.0[section] = value;
+        self
+    }
+
+    /// Takes tokens for these `audiences` from the look-alike at `authority`.
+    pub(crate) fn audiences(self, authority: &str, audiences: &[&str]) -> Self {
+        let tenant =
+            json!({ "tenant": HOME_TENANT, "authority": authority, "audiences": audiences });
+        self.with("entra", json!([tenant]))
+    }
+
+    /// With these mapping rules alone, each made by [`rule`].
+    pub(crate) fn rules(self, rules: impl IntoIterator<Item = Value>) -> Self {
+        self.with("mapping", rules.into_iter().collect())
+    }
+
+    /// `tyk` may exchange tokens for this resource, and ask about those that it gets.
+    pub(crate) fn resource(mut self, name: &str, form: Form) -> Self {
+        let mut resource =
+            json!({ "scopes": { "orders.read": ["orders.read"] }, "callers": ["tyk"] });
+        if let Form::Opaque = form {
+            resource["token"] = json!("opaque");
+        }
+        self.0["resources"][name] = resource;
+        let exchange = json!({ "resource": name, "scopes": ["orders.read"], "subjects": ["user"] });
+        let tyk = &mut self.0["clients"]["tyk"];
+        for (list, item) in [("/exchange", exchange), ("/introspect/audiences", Value::from(name))]
+        {
+            tyk.pointer_mut(list)
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .for_each(|list| list.push(item.clone()));
+        }
+        self
+    }
+
+    /// Shares what is at `redis`: settings of the section of that name.
+    pub(crate) fn redis(self, redis: Value) -> Self {
+        self.with("store", json!({ "sealing_key": "${env:SEAL}", "redis": redis }))
+    }
+
+    /// These clients alone, each with a reference to its secret, and audiences that it may ask about.
+    pub(crate) fn clients<'a>(
+        self,
+        clients: impl IntoIterator<Item = (String, String, &'a [&'a str])>,
+    ) -> Self {
+        let section = |(name, secret, audiences)| {
+            (name, json!({ "secret": secret, "introspect": { "audiences": audiences } }))
+        };
+        self.with(
+            "clients",
+            clients.into_iter().map(section).collect::<serde_json::Map<_, _>>().into(),
+        )
+    }
+}
+
+impl fmt::Display for Configuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A mapping rule: who is in `group` has the policy `name`, and one scope more.
+pub(crate) fn rule(name: &str, group: &str) -> Value {
+    json!({
+        "name": name,
+        "when": { "groups": [group] },
+        "grant": { "policies": [name], "scopes": ["orders.export"] },
+    })
+}
