@@ -3,6 +3,7 @@
 //! Everything here looks at a token that is not believed yet. What it says only selects among
 //! what is configured and what discovery told; it never adds a source of keys (A30…A32, A90).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::claims;
@@ -139,8 +140,12 @@ pub fn key(
 }
 
 /// `issuer` with the tenant in place of the placeholder, if it has one.
-fn for_tenant(issuer: &str, tenant: Guid) -> String {
-    issuer.replace(TENANT_PLACEHOLDER, &tenant.to_string())
+fn for_tenant(issuer: &str, tenant: Guid) -> Cow<'_, str> {
+    if issuer.contains('{') {
+        Cow::Owned(issuer.replace(TENANT_PLACEHOLDER, &tenant.to_string()))
+    } else {
+        Cow::Borrowed(issuer)
+    }
 }
 
 #[cfg(test)]

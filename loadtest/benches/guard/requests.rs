@@ -106,7 +106,7 @@ fn exchange(token: &str) -> String {
 #[library_benchmark]
 #[bench::cached(args = (service("/introspect", introspection, Seen::Before)), config = at_most(104_000))]
 #[bench::cold(args = (service("/introspect", introspection, Seen::Never)), config = at_most(630_000))]
-#[bench::unknown_key(args = (service("/introspect", of_no_key, Seen::Before)), config = at_most(600_000))]
+#[bench::unknown_key(args = (service("/introspect", of_no_key, Seen::Before)), config = at_most(205_000))]
 fn introspect(ask: Ask) -> ServiceResponse {
     good(ask())
 }
