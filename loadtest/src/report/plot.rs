@@ -9,7 +9,10 @@ use hdrhistogram::Histogram;
 const COLOURS: [&str; 7] =
     ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
 const WIDTH: f64 = 720.0;
+/// Of the plot, without the names of its curves.
 const HEIGHT: f64 = 400.0;
+/// Of a line of text.
+const LINE: f64 = 16.0;
 /// Around the curves: left, top, right, bottom.
 const MARGIN: (f64, f64, f64, f64) = (70.0, 40.0, 20.0, 50.0);
 /// The highest quantile that is drawn is that of one in this many.
@@ -157,10 +160,12 @@ fn draw(
     let (left, top, right, bottom) = MARGIN;
     let across = Scale::new(x, points().map(|(x, _)| *x), (left, WIDTH - right))?;
     let up = Scale::new(y, points().map(|(_, y)| *y), (HEIGHT - bottom, top))?;
+    // The names of the curves stand below, where none of them can be.
+    let height = HEIGHT + LINE * curves.len() as f64 + LINE / 2.0;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n\
+         <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n\
          <text x=\"{left}\" y=\"22\" font-size=\"15\">{}</text>\n",
         escaped(title)
     );
@@ -168,13 +173,9 @@ fn draw(
     for (number, (name, points)) in curves.iter().enumerate() {
         let colour = COLOURS.get(number % COLOURS.len()).copied().unwrap_or("#000");
         curve(&mut svg, points, colour, |(x, y)| (across.place(x), up.place(y)))?;
-        let below = top + 16.0 + 16.0 * number as f64;
-        writeln!(
-            svg,
-            "<text x=\"{}\" y=\"{below}\" fill=\"{colour}\">{}</text>",
-            left + 10.0,
-            escaped(name)
-        )?;
+        let below = HEIGHT + LINE * (number as f64 + 0.75);
+        let name = escaped(name);
+        writeln!(svg, "<text x=\"{left}\" y=\"{below}\" fill=\"{colour}\">{name}</text>")?;
     }
     svg.push_str("</svg>\n");
     Ok(svg)
