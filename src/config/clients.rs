@@ -238,7 +238,7 @@ fn parse_keys(document: &str, purpose: KeyUse) -> Result<KeySet, Wrong> {
     }
     KeySet::parse(document.as_bytes(), purpose).map_err(|error| match error {
         // The parser's own words may repeat the document, which may be another file: a secret.
-        KeySetError::Malformed(_) => {
+        KeySetError::Malformed { .. } => {
             Wrong::new("not a JSON Web Key Set").hint("write an object with an array `keys`")
         }
         KeySetError::NoUsableKey { .. } => Wrong::new(error.to_string())

@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use serde::Deserialize;
 
+use super::json::FromObject;
+
 /// The full name of the service.
 pub const SERVICE: &str = "coprocess.Dispatcher";
 
@@ -335,7 +337,7 @@ pub struct EventReply {}
 #[derive(Deserialize)]
 struct ConfigData<'a> {
     #[serde(borrow)]
-    tessera: Asked<'a>,
+    tessera: FromObject<Asked<'a>>,
 }
 
 /// `config_data.tessera`. A misspelt key is an error: it may have been `exchange`, and then the wrong
@@ -351,7 +353,7 @@ pub struct Asked<'a> {
     pub secret: Option<Cow<'a, str>>,
     /// What the token is to be swapped for, in place of what `apis` says.
     #[serde(default)]
-    pub exchange: Option<AskedSwap>,
+    pub exchange: Option<FromObject<AskedSwap>>,
 }
 
 /// Never shows the secret.
@@ -375,6 +377,8 @@ pub struct AskedSwap {
 impl<'a> Asked<'a> {
     /// Reads the JSON of a whole `config_data`.
     pub fn read(config_data: &'a str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(config_data).map(|ConfigData { tessera }| tessera)
+        let read = serde_json::from_str::<FromObject<ConfigData<'a>>>(config_data)?;
+        let FromObject(ConfigData { tessera: FromObject(asked) }) = read;
+        Ok(asked)
     }
 }

@@ -12,6 +12,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
 use super::ids::{Fingerprint, MAX_ID_BYTES};
+use super::json::FromObject;
 use super::time::UnixTime;
 
 /// Most bytes of a key set document (POL).
@@ -79,8 +80,11 @@ impl VerificationKey {
         self.algorithm
     }
 
-    pub(super) const fn decoding(&self) -> &DecodingKey {
-        &self.decoding
+    /// Whether `signature`, in base64url, is this key's over `input` by its one algorithm.
+    pub fn signed(&self, input: &[u8], signature: &str) -> bool {
+        let verdict =
+            jsonwebtoken::crypto::verify(signature, input, &self.decoding, self.algorithm);
+        matches!(verdict, Ok(true))
     }
 
     /// Whether answers resting on this key stand at `now`.
@@ -145,9 +149,17 @@ pub enum KeySetError {
     /// Two different keys of one name: which one a token means could only be guessed (A251).
     #[error("the key set has two different keys of one name (`kid`)")]
     Ambiguous,
-    /// Not a JSON object with an array `keys`.
-    #[error("not a JSON Web Key Set: {0}")]
-    Malformed(#[from] serde_json::Error),
+    /// Not a JSON object with an array `keys`. Only where is told: what stands there may be
+    /// anything, and as long as the document.
+    #[error(
+        "not a JSON Web Key Set: no object with an array `keys`; see line {line}, column {column}"
+    )]
+    Malformed {
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
     /// No key in it can be used.
     #[error("no usable key: {skipped} skipped (wrong type, use, algorithm or size)")]
     NoUsableKey {
@@ -163,7 +175,11 @@ impl KeySet {
         if document.len() > MAX_KEY_SET_BYTES {
             return Err(KeySetError::TooLarge);
         }
-        let document: Document<'_> = serde_json::from_slice(document)?;
+        let FromObject(document): FromObject<Document<'_>> = serde_json::from_slice(document)
+            .map_err(|error| KeySetError::Malformed {
+                line: error.line(),
+                column: error.column(),
+            })?;
         let total = document.keys.len();
         if total > MAX_KEYS {
             return Err(KeySetError::TooMany(total));
@@ -171,8 +187,8 @@ impl KeySet {
         let keys: Vec<_> = document
             .keys
             .into_iter()
-            .filter_map(|raw| serde_json::from_str::<Jwk>(raw.get()).ok())
-            .filter_map(|jwk| jwk.into_key(purpose))
+            .filter_map(|raw| serde_json::from_str::<FromObject<Jwk>>(raw.get()).ok())
+            .filter_map(|FromObject(jwk)| jwk.into_key(purpose))
             .map(Arc::new)
             .collect();
         let skipped = total.saturating_sub(keys.len());

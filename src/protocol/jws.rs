@@ -122,16 +122,10 @@ impl<'t> UnverifiedJwt<'t> {
         if self.header.alg != algorithm_name(key.algorithm()) {
             return Err(SignatureError::Algorithm);
         }
-        let verdict = jsonwebtoken::crypto::verify(
-            self.signature,
-            self.signing_input.as_bytes(),
-            key.decoding(),
-            key.algorithm(),
-        );
-        match verdict {
-            Ok(true) => Ok(SignedJwt { typ: self.header.typ, claims: self.unverified_claims, key }),
-            Ok(false) | Err(_) => Err(SignatureError::Mismatch),
+        if !key.signed(self.signing_input.as_bytes(), self.signature) {
+            return Err(SignatureError::Mismatch);
         }
+        Ok(SignedJwt { typ: self.header.typ, claims: self.unverified_claims, key })
     }
 }
 
@@ -178,7 +172,7 @@ fn split(token: &str) -> Result<(&str, &str, &str), JwsError> {
 
 fn decode(part: &str, limit: usize) -> Result<Vec<u8>, JwsError> {
     // Base64 has four characters for three bytes: refuse before any memory is spent.
-    if part.len() / 4 > limit / 3 {
+    if part.len().saturating_mul(3) / 4 > limit {
         return Err(JwsError::TooLarge);
     }
     // Strict by default: no padding, no trailing bits (A53, A56).

@@ -222,7 +222,7 @@ fn makes_sense(answer: &Response<Vec<u8>>) -> bool {
 fn read(body: &[u8]) -> Result<Arc<[String]>, GraphError> {
     let refused = |why: &str| GraphError::Refused(format!("Graph's list of groups: {why}"));
     let groups: Groups =
-        serde_json::from_slice(body).map_err(|error| refused(&error.to_string()))?;
+        serde_json::from_slice(body).map_err(|error| refused(&safe(&error.to_string())))?;
     if groups.value.len() > MAX_GROUPS {
         return Err(refused("longer than Graph's own limit"));
     }

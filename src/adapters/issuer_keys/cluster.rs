@@ -12,6 +12,7 @@ use super::discovery::{Discovered, DiscoveryError, MAX_DOCUMENT_BYTES};
 use crate::adapters::http_client::HttpClient;
 use crate::domain::cluster::{Cluster, ClusterKeys};
 use crate::domain::rejection::safe;
+use crate::protocol::json::FromObject;
 use crate::protocol::jwk::{KeySet, KeyUse, MAX_KEY_SET_BYTES};
 
 /// What is read of the discovery document.
@@ -72,8 +73,8 @@ async fn keys(url: &Url, http: &HttpClient) -> Result<(KeySet, Option<Bytes>), D
 /// host of its issuer.
 fn jwks_uri(cluster: &Cluster, url: &Url, document: &[u8]) -> Result<Url, DiscoveryError> {
     let url = || url.clone();
-    let Document { issuer, jwks_uri } = serde_json::from_slice(document)
-        .map_err(|source| DiscoveryError::Document { url: url(), source })?;
+    let FromObject(Document { issuer, jwks_uri }) = serde_json::from_slice(document)
+        .map_err(|error| DiscoveryError::unreadable(url(), &error))?;
     if issuer != cluster.issuer {
         return Err(DiscoveryError::Issuer { url: url(), found: safe(&issuer) });
     }

@@ -20,7 +20,7 @@ const TEMPLATE: &str = "{tenantid}";
 
 /// Where the discovery document of one issuer is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Discovery {
+pub struct Discovery {
     issuer: IssuerId,
     document: Url,
 }
@@ -38,17 +38,17 @@ pub(super) struct Discovered {
 
 /// Why an issuer's keys were not found.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DiscoveryError {
+pub enum DiscoveryError {
     /// No answer.
     #[error(transparent)]
     Http(#[from] HttpError),
     /// The answer is not a discovery document.
-    #[error("{url}: not an OpenID Connect discovery document: {source}")]
+    #[error("{url}: not an OpenID Connect discovery document: {why}")]
     Document {
         /// Where it came from.
         url: Url,
-        /// What is wrong with it.
-        source: serde_json::Error,
+        /// What is wrong with it, escaped.
+        why: String,
     },
     /// The document speaks for another issuer.
     #[error("{url}: names the issuer \"{found}\", which is not the one it must speak for")]
@@ -76,9 +76,16 @@ pub(super) enum DiscoveryError {
     },
 }
 
+impl DiscoveryError {
+    /// The parser's own words repeat the document.
+    pub(super) fn unreadable(url: Url, error: &serde_json::Error) -> Self {
+        Self::Document { url, why: safe(&error.to_string()) }
+    }
+}
+
 impl Discovery {
     /// The place of the document for tokens of `version` of `tenant`.
-    pub(super) fn new(tenant: &Tenant, version: TokenVersion) -> Self {
+    pub fn new(tenant: &Tenant, version: TokenVersion) -> Self {
         let suffix = match version {
             TokenVersion::V1 => "",
             TokenVersion::V2 => "/v2.0",
@@ -113,10 +120,10 @@ impl Discovery {
     }
 
     /// The issuer and the place of the keys, if the document may say so.
-    fn read(&self, document: &[u8]) -> Result<(String, Url), DiscoveryError> {
+    pub fn read(&self, document: &[u8]) -> Result<(String, Url), DiscoveryError> {
         let url = || self.document.clone();
         let metadata: CoreProviderMetadata = serde_json::from_slice(document)
-            .map_err(|source| DiscoveryError::Document { url: url(), source })?;
+            .map_err(|error| DiscoveryError::unreadable(url(), &error))?;
         let issuer = metadata.issuer().as_str();
         if !self.is_ours(issuer) {
             return Err(DiscoveryError::Issuer { url: url(), found: safe(issuer) });

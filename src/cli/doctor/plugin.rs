@@ -9,6 +9,7 @@ use super::road::{self, Pair};
 use crate::domain::api::Guard;
 use crate::domain::tyk::Fault;
 use crate::protocol::coprocess::Asked;
+use crate::protocol::json::FromObject;
 
 const ON: Names =
     ("enable_coprocess_auth", "x-tyk-api-gateway.server.authentication.custom.enabled");
@@ -100,7 +101,7 @@ fn asked(pair: &Pair<'_>, report: &mut Report) -> bool {
     if api.guard == Guard::Secret || asked.secret.is_some() || asked.exchange.is_some() {
         road::secret((file, field(".secret")), asked.secret.as_deref(), report);
     }
-    if let Some(swap) = &asked.exchange {
+    if let Some(FromObject(swap)) = &asked.exchange {
         let client = site.config.clients.iter().find(|client| client.id == api.client);
         let rules = client.map_or(&[][..], |client| client.exchange.as_slice());
         let fits = rules.iter().any(|rule| {

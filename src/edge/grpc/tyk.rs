@@ -18,12 +18,13 @@ use crate::protocol::coprocess::{
     ReturnOverrides, SessionState,
 };
 use crate::protocol::ids::Fingerprint;
+use crate::protocol::json::FromObject;
 use crate::protocol::time::UnixTime;
 use crate::service::gate;
 use crate::telemetry::gateway_metrics::{Gateway, Misuse};
 
 /// Answers one call.
-pub(super) async fn dispatch(doors: &Doors, object: Object) -> Object {
+pub async fn dispatch(doors: &Doors, object: Object) -> Object {
     let started = Instant::now();
     let snapshot = doors.snapshot.load_full();
     let asked = match asked(&object) {
@@ -34,7 +35,9 @@ pub(super) async fn dispatch(doors: &Doors, object: Object) -> Object {
         Ok(entrance) => entrance,
         Err(misuse) => return misused(doors, object, misuse),
     };
-    let swap = asked.exchange.map(|swap| Swap { resource: swap.resource, scopes: swap.scopes });
+    let swap = asked
+        .exchange
+        .map(|FromObject(swap)| Swap { resource: swap.resource, scopes: swap.scopes });
     if swap.is_some() && !entrance.proved {
         // Whoever reaches the listener could have tokens issued, for whatever the client may ask.
         return misused(doors, object, Misuse::Unproved);
