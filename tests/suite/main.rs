@@ -43,4 +43,5 @@ mod third_party;
 mod tls;
 mod traces;
 mod tyk;
+mod vectors;
 mod verify;

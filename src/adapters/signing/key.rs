@@ -196,6 +196,18 @@ mod tests {
         }
     }
 
+    /// RFC 7638 §3.1.
+    #[test]
+    fn a_key_is_named_by_its_thumbprint() {
+        let modulus = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc\
+            _BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQ\
+            R0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bF\
+            TWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+        let (kid, public) = named(json!({ "e": "AQAB", "kty": "RSA", "n": modulus })).unwrap();
+        assert_eq!(kid, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+        assert_eq!(public["kid"], kid);
+    }
+
     #[test]
     fn only_the_public_half_is_published() {
         let members = |algorithm| {
