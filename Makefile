@@ -2,18 +2,19 @@
 
 CARGO := $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 
-.PHONY: help run test tools test-tools clients lint unit docs guard bench
+.PHONY: help run test tools test-tools clients lint unit docs guard fuzz bench
 
 help:
 	@echo 'make run    everything on this machine: service, Entra look-alike, sample configuration'
 	@echo 'make test   install what the tests need, then formatting, lints, tests and documentation'
 	@echo 'make guard  instructions of the hot functions, each with a limit; part of make test'
+	@echo 'make fuzz   looks for inputs that break what must hold, ten seconds a target; part of make test'
 	@echo 'make bench  the load test: takes about 25 minutes, writes loadtest/report.md'
 
 run: tools
 	$(CARGO) run --release --locked -- dev
 
-test: test-tools clients lint unit docs guard
+test: test-tools clients lint unit docs guard fuzz
 
 # A compiler for C (the cryptography is written in it), curl for the pasted lines, and Rust, whose
 # exact toolchain comes from rust-toolchain.toml; for the tests, Node.js, Python, Redis and some
@@ -34,6 +35,7 @@ clients:
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path loadtest/Cargo.toml
+	$(CARGO) fmt --check --manifest-path tests/fuzz/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --manifest-path loadtest/Cargo.toml -- -D warnings
 
@@ -48,6 +50,10 @@ guard: test-tools
 	GUNGRAUN_RUNNER=$(CURDIR)/target/tools/gungraun-0.20.0/bin/gungraun-runner \
 		$(CARGO) bench --locked --manifest-path loadtest/Cargo.toml --bench guard
 	$(CARGO) test --locked --profile bench --manifest-path loadtest/Cargo.toml --bins
+
+# See tests/fuzz/README.md; SECONDS=1800 looks for half an hour at each target.
+fuzz: test-tools
+	PATH="$(dir $(CARGO)):$$PATH" sh tests/fuzz/run $(or $(SECONDS),10)
 
 bench: test-tools
 	$(CARGO) build --release --locked

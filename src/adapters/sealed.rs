@@ -45,7 +45,7 @@ impl SealedError {
 }
 
 /// `text`, sealed for `purpose`: what is sealed for another one does not open as this.
-pub(super) fn seal(key: &SealingKey, purpose: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+pub fn seal(key: &SealingKey, purpose: &[u8], text: &[u8]) -> Option<Vec<u8>> {
     let mut sealed = text.to_vec();
     let key = RandomizedNonceKey::new(&AES_256_GCM, key.bytes()).ok()?;
     let nonce = key.seal_in_place_append_tag(Aad::from(purpose), &mut sealed).ok()?;
@@ -53,11 +53,7 @@ pub(super) fn seal(key: &SealingKey, purpose: &[u8], text: &[u8]) -> Option<Vec<
 }
 
 /// What [`seal`] sealed with one of `keys` for `purpose`.
-pub(super) fn open(
-    keys: &SealingKeys,
-    purpose: &[u8],
-    sealed: &[u8],
-) -> Option<Zeroizing<Vec<u8>>> {
+pub fn open(keys: &SealingKeys, purpose: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let keys = [Some(&keys.current), keys.previous.as_ref()];
     keys.into_iter().flatten().find_map(|key| open_with(key, purpose, sealed))
 }

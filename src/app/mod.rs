@@ -40,7 +40,7 @@ use key_events::KeyEvents;
 use live::Live;
 pub use live::{Commit, Following, LivePart, Watched};
 use parts::Parts;
-pub use parts::{Outside, answering, rehearsing};
+pub use parts::{Outside, answering, doors, rehearsing};
 use stop::{Listeners, Stopping, seconds};
 use tls::TlsHandles;
 

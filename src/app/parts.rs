@@ -124,6 +124,16 @@ pub fn answering(
     Ok(http::answering(public, admin.leaving.clone()))
 }
 
+/// What the listeners for gateways work with, without the listeners: fuzzing asks there. To be called in
+/// the runtime that will run it.
+pub fn doors(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    tasks: &TaskTracker,
+) -> Result<Arc<Doors>, StartError> {
+    Ok(Parts::new(config, clock, tasks)?.doors)
+}
+
 /// What the handlers of both listeners work with.
 #[derive(Debug)]
 pub(super) struct Parts {

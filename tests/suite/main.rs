@@ -14,6 +14,7 @@ mod configuration;
 mod exchange;
 mod ext_authz;
 mod faults;
+mod fuzzed;
 mod gateways;
 mod helm;
 mod http_layer;

@@ -37,6 +37,7 @@ use crate::ports::{
 use crate::protocol::jwk::KeySet;
 use crate::protocol::time::UnixTime;
 use discovery::Discovered;
+pub use discovery::{Discovery, DiscoveryError};
 use live::{Issuers, Origin};
 use shared::Shelf;
 use source::Source;

@@ -44,6 +44,7 @@ pub use opaque_tokens::SharedOpaqueTokens;
 pub use replay::SharedReplayGuard;
 pub use revocations::SharedRevocations;
 pub(in crate::adapters) use ring::RingEntry;
+pub use seal::Seals;
 pub use status::SharedStatus;
 pub use store::Store;
 

@@ -20,7 +20,7 @@ const NONCE_BYTES: usize = 12;
 const NAME_BYTES: usize = 16;
 
 /// The keys that seal entries, and hide names.
-pub(in crate::adapters) struct Seals {
+pub struct Seals {
     current: One,
     previous: Option<One>,
 }
@@ -48,7 +48,7 @@ impl std::fmt::Debug for Seals {
 
 impl Seals {
     /// The keys that `keys` give; `None` when the cryptographic library refuses.
-    pub(super) fn new(keys: &SealingKeys) -> Option<Self> {
+    pub fn new(keys: &SealingKeys) -> Option<Self> {
         let previous = match &keys.previous {
             Some(previous) => Some(One::new(previous)?),
             None => None,
@@ -57,7 +57,7 @@ impl Seals {
     }
 
     /// `text`, sealed as the entry `name`.
-    pub(super) fn seal(&self, name: &str, text: &[u8]) -> Option<Vec<u8>> {
+    pub fn seal(&self, name: &str, text: &[u8]) -> Option<Vec<u8>> {
         let mut sealed = text.to_vec();
         let key = self.current.entry(name)?;
         let nonce = key.seal_in_place_append_tag(Aad::empty(), &mut sealed).ok()?;
@@ -65,7 +65,7 @@ impl Seals {
     }
 
     /// What was sealed as the entry `name`, by the present sealing key or the previous one.
-    pub(super) fn open(&self, name: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub fn open(&self, name: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         self.open_dated(name, sealed).map(|(text, _)| text)
     }
 
@@ -83,7 +83,7 @@ impl Seals {
 
     /// Other words for `name`, which only replicas can find: the one to write under first, then the
     /// one that the previous sealing key gave.
-    pub(in crate::adapters) fn hidden(&self, name: &str) -> Vec<String> {
+    pub fn hidden(&self, name: &str) -> Vec<String> {
         let keys = [Some(&self.current), self.previous.as_ref()];
         keys.into_iter().flatten().map(|key| key.hidden(name)).collect()
     }

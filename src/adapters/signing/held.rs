@@ -17,7 +17,7 @@ const REMEMBERED: usize = 64;
 
 /// The ring at one moment, with the keys themselves.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Held {
+pub struct Held {
     /// Counts the changes, so that a replica notices when it is shown an older ring.
     pub(super) version: u64,
     pub(super) ring: Ring,

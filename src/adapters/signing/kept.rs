@@ -39,12 +39,12 @@ impl Drop for KeptKey {
 }
 
 /// `held` as text.
-pub(super) fn written(held: &Held) -> Option<Zeroizing<Vec<u8>>> {
+pub fn written(held: &Held) -> Option<Zeroizing<Vec<u8>>> {
     serde_json::to_vec(&Kept::of(held)).map(Zeroizing::new).ok()
 }
 
 /// What [`written`] wrote; `None` when the ring and its keys do not belong together.
-pub(super) fn read(text: &[u8]) -> Option<Held> {
+pub fn read(text: &[u8]) -> Option<Held> {
     serde_json::from_slice::<Kept>(text).ok()?.into_held()
 }
 

@@ -24,7 +24,7 @@ const PERMISSION_DENIED: i32 = 7;
 const UNAVAILABLE: i32 = 14;
 
 /// Answers one call.
-pub(super) async fn check(doors: &Doors, check: &CheckRequest) -> CheckResponse {
+pub async fn check(doors: &Doors, check: &CheckRequest) -> CheckResponse {
     let started = Instant::now();
     let snapshot = doors.snapshot.load_full();
     let attributes = check.attributes.as_ref();

@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use arc_swap::ArcSwap;
 
 use budget::Budget;
+pub use envoy::check;
 pub use server::{Answering, serve};
+pub use tyk::dispatch;
 
 use crate::domain::audit::record::{Door, Event, Origin, Record};
 use crate::domain::rejection::safe;
