@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -42,7 +42,7 @@ impl MemoryRevocations {
     /// What `folder` remembers, and will; without a folder, nothing is revoked yet.
     pub fn kept_in(folder: Option<&KeyFolder>, clock: Arc<dyn Clock>) -> Result<Self, SealedError> {
         let Some(folder) = folder else { return Ok(Self::new(clock)) };
-        let file = MarkFile { folder: folder.clone(), waiting: Mutex::default() };
+        let file = MarkFile::new(folder.clone());
         let now = clock.now();
         let living: Vec<_> =
             file.read()?.into_iter().filter(|mark| mark.forget_at >= now).collect();
@@ -101,7 +101,7 @@ impl MemoryRevocations {
 
     /// Writes what could not be written so far. To be called every second or so.
     pub async fn write_what_waits(&self) -> Result<(), Unavailable> {
-        match self.file.clone().filter(|file| file.is_behind()) {
+        match self.file.clone().filter(|file| file.unwritten() > 0) {
             Some(file) => blocking(move || file.catch_up()).await,
             None => Ok(()),
         }
@@ -135,6 +135,10 @@ impl Revocations for MemoryRevocations {
         self.absorb(&[mark])?;
         self.write(mark).await.map(|()| Reach::Everywhere)
     }
+
+    fn unwritten(&self) -> usize {
+        self.file.as_ref().map_or(0, |file| file.unwritten())
+    }
 }
 
 /// What `work` comes to, which waits for a disk.
@@ -152,6 +156,8 @@ struct MarkFile {
     folder: KeyFolder,
     /// What is to be added. Held while that is done.
     waiting: Mutex<Vec<Mark>>,
+    /// How many those are.
+    count: AtomicUsize,
 }
 
 /// The name of the file.
@@ -162,6 +168,10 @@ const PURPOSE: &[u8] = b"tessera revocation 1\n";
 const LENGTH_BYTES: usize = 2;
 
 impl MarkFile {
+    fn new(folder: KeyFolder) -> Self {
+        Self { folder, waiting: Mutex::default(), count: AtomicUsize::new(0) }
+    }
+
     fn path(&self) -> PathBuf {
         self.folder.path.join(FILE)
     }
@@ -201,8 +211,8 @@ impl MarkFile {
         })
     }
 
-    fn is_behind(&self) -> bool {
-        !self.waiting().is_empty()
+    fn unwritten(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
     }
 
     fn catch_up(&self) -> Result<(), SealedError> {
@@ -215,9 +225,12 @@ impl MarkFile {
 
     fn flush(&self, waiting: &mut Vec<Mark>) -> Result<(), SealedError> {
         let records: Result<Vec<_>, _> = waiting.iter().map(|mark| self.record(*mark)).collect();
-        sealed::append(&self.path(), &records?.concat())?;
-        waiting.clear();
-        Ok(())
+        let added = records.and_then(|records| sealed::append(&self.path(), &records.concat()));
+        if added.is_ok() {
+            waiting.clear();
+        }
+        self.count.store(waiting.len(), Ordering::Relaxed);
+        added
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<Mark>> {

@@ -167,6 +167,7 @@ async fn metrics(request: HttpRequest, admin: Data<Admin>) -> HttpResponse {
     let (ring, store) = (admin.ring.statuses(), admin.others.as_ref().map(|one| one.status()));
     admin.metrics.lifecycle.ready(admin.is_ready(&issuers, store.as_ref()));
     admin.metrics.lifecycle.clock_ahead(admin.clock.ahead());
+    admin.metrics.unwritten(admin.revoker.unwritten());
     let audit = admin.audit.status();
     let readings = Readings {
         issuers: &issuers,

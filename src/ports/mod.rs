@@ -206,6 +206,11 @@ pub trait Revocations: Send + Sync + std::fmt::Debug {
 
     /// Revokes. From the answer on, whatever it is, nothing that the mark ends is good here.
     async fn revoke(&self, mark: Mark) -> Result<Reach, Unavailable>;
+
+    /// How many revocations hold and would not outlive a restart, though they should. Never waits.
+    fn unwritten(&self) -> usize {
+        0
+    }
 }
 
 /// What is behind opaque tokens, kept under the digest of each: whoever sees the digests has no

@@ -9,7 +9,7 @@ use crate::domain::audit::record::{Event, Origin, Record};
 use crate::domain::principal::PrincipalId;
 use crate::domain::rejection::{Reason, Rejection};
 use crate::domain::revocation::Mark;
-use crate::ports::{AuditTrail, Clock, Reach, Unavailable};
+use crate::ports::{AuditTrail, Clock, Dependency, Reach, Unavailable};
 use crate::protocol::ids::{ClientId, Fingerprint};
 use crate::protocol::time::UnixTime;
 
@@ -88,6 +88,21 @@ impl Revoker {
         Self { tokens, own, clock, audit }
     }
 
+    /// How many revocations hold and would not outlive a restart, though they should.
+    pub fn unwritten(&self) -> usize {
+        self.own.revocations.unwritten()
+    }
+
+    /// Whether it can be told that nothing is left to do about a token that is refused for `reason`:
+    /// one that is revoked must stay so.
+    fn lasts(&self, reason: Reason) -> Result<(), Unavailable> {
+        if reason != Reason::Revoked || self.unwritten() == 0 {
+            return Ok(());
+        }
+        let detail = "what was revoked cannot be written down yet".to_owned();
+        Err(Unavailable { dependency: Dependency::Store, detail })
+    }
+
     /// Revokes `text` for the client it was issued to. A token that is not good is no error: there
     /// is nothing left to do (REV-04). The record comes first, so that nothing is revoked without
     /// one, whoever hangs up; what cannot be recorded is revoked all the same.
@@ -105,7 +120,7 @@ impl Revoker {
         };
         let vetted = match self.tokens.verify(snapshot, text, Audiences::Exchangeable).await {
             Ok(vetted) => vetted,
-            Err(Refusal::Rejected(_)) => return Ok(()),
+            Err(Refusal::Rejected(rejection)) => return Ok(self.lasts(rejection.reason)?),
             Err(Refusal::Unavailable(unavailable)) => return Err(unavailable.into()),
         };
         let refused = |reason| record(Event::RevocationRefused).refused(reason);
@@ -146,7 +161,10 @@ impl Revoker {
                 let whole = matches!(target, Target::Tree(_));
                 match self.of_token(snapshot, text, whole).await {
                     Ok(Some(mark)) => mark,
-                    Ok(None) => return Ok(Outcome::EndedAlready),
+                    Ok(None) => {
+                        self.lasts(Reason::Revoked)?;
+                        return Ok(Outcome::EndedAlready);
+                    }
                     Err(Failed::Rejected(rejection)) => {
                         let refused = record(Event::RevocationRefused);
                         self.audit.accept(refused.inactive(rejection.reason)).await?;

@@ -1,6 +1,6 @@
 //! What is measured about exchanges and revocations.
 
-use prometheus::{IntCounter, IntCounterVec};
+use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
 use super::maker::Maker;
 use crate::domain::denial::DenialReason;
@@ -16,6 +16,8 @@ pub(super) struct DecisionMetrics {
     /// Revocations that hold on this replica.
     pub(super) applied_here: IntCounter,
     pub(super) applied_elsewhere: IntCounter,
+    /// Revocations that would not outlive a restart.
+    pub(super) unwritten: IntGauge,
 }
 
 impl DecisionMetrics {
@@ -39,6 +41,10 @@ impl DecisionMetrics {
             )?,
             applied_here: applied.with_label_values(&["here"]),
             applied_elsewhere: applied.with_label_values(&["elsewhere"]),
+            unwritten: make.gauge(
+                "tessera_revocations_unwritten",
+                "Revocations that hold, and that the folder they are kept in does not take.",
+            )?,
         })
     }
 

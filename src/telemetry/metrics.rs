@@ -18,7 +18,7 @@ use super::gateway_metrics::GatewayMetrics;
 use super::key_metrics::{IssuerMetrics, SigningMetrics};
 use super::lifecycle_metrics::LifecycleMetrics;
 use super::loss_metrics::LossMetrics;
-use super::maker::{Maker, raise};
+use super::maker::{Maker, raise, whole};
 use super::process_metrics::ProcessMetrics;
 use super::request_metrics::RequestMetrics;
 use super::store_metrics::StoreMetrics;
@@ -164,6 +164,11 @@ impl Metrics {
     /// Something of this kind was revoked.
     pub fn revoked(&self, kind: &'static str) {
         self.decisions.revoked(kind);
+    }
+
+    /// So many revocations would not outlive a restart, though they should.
+    pub fn unwritten(&self, count: usize) {
+        self.decisions.unwritten.set(whole(count));
     }
 
     /// Everything in Prometheus' text format.

@@ -91,10 +91,14 @@ fn what_is_revoked_on_a_full_disk_holds_and_outlives_a_restart_once_there_is_roo
     service.introspect(&alice).assert_inactive();
     service.introspect(&issued).assert_inactive();
     assert_eq!(order(&service, number).status, 503);
+    assert!(metric(&service, "tessera_revocations_unwritten") >= 2);
+    let again = Request::form("/revocations", &[("token", &*alice)]).send(service.admin);
+    assert_eq!(again.status, 503, "it has ended, but not for good: {again:?}");
     make_room(&service);
     assert_eq!(order(&service, number).status, 200, "recovery is alone");
     let again = Request::form("/revocations", &[("token", &*alice)]).send(service.admin);
     assert_eq!(again.status, 200, "{again:?}");
+    assert_eq!(metric(&service, "tessera_revocations_unwritten"), 0);
     service.kill();
     let service = scene.start(&sections);
     service.introspect(&alice).assert_inactive();
