@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use secrecy::{SecretSlice, zeroize::Zeroizing};
+use secrecy::SecretSlice;
 
 use super::read::{Reader, Section};
 use super::report::Wrong;
@@ -115,7 +115,7 @@ fn number(text: &str) -> Result<usize, Wrong> {
 /// Any text that is long enough: what makes it good is that nobody can guess it.
 fn key(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<SecretSlice<u8>> {
     let secret = reader.secret(section, "key")?;
-    let text = Zeroizing::new(secret.value);
+    let text = secret.value;
     if text.len() < MIN_KEY_BYTES {
         let wrong = Wrong::new("shorter than 32 characters");
         reader.note(&secret.place, wrong.hint("make one with: openssl rand -hex 32"));

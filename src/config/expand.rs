@@ -4,11 +4,16 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use secrecy::zeroize::Zeroizing;
+
 use super::report::Wrong;
 use crate::domain::rejection::safe;
 
 /// Most bytes of a file, the configuration itself or one it refers to.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Room for the end of a file to be found, without growing.
+const ROOM: usize = 64;
 
 /// Where references are looked up. Tests give their own.
 pub trait Environment {
@@ -34,8 +39,11 @@ impl Environment for SystemEnvironment {
 
     fn file(&self, path: &Path) -> Result<String, String> {
         let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-        let mut text = String::new();
         let limit = MAX_FILE_BYTES.saturating_add(1);
+        // With room for all of it, since what grows leaves a copy of a secret behind.
+        let length = file.metadata().map_or(0, |about| about.len()).min(limit);
+        let room = usize::try_from(length).unwrap_or(0).saturating_add(ROOM);
+        let mut text = Zeroizing::new(String::with_capacity(room));
         let not_text = |error: std::io::Error| {
             if error.kind() == std::io::ErrorKind::InvalidData {
                 "it is not UTF-8".to_owned()
@@ -45,7 +53,7 @@ impl Environment for SystemEnvironment {
         };
         let read = file.take(limit).read_to_string(&mut text).map_err(not_text)?;
         if u64::try_from(read).is_ok_and(|read| read <= MAX_FILE_BYTES) {
-            Ok(text)
+            Ok(std::mem::take(&mut *text))
         } else {
             Err(format!("it is larger than {MAX_FILE_BYTES} bytes"))
         }
@@ -65,17 +73,23 @@ pub(super) fn is_reference(text: &str) -> bool {
         .is_some_and(|(inner, after)| after.is_empty() && reference(inner).is_ok())
 }
 
-/// `text` with every reference replaced. What comes from outside is not looked at again.
-pub(super) fn expand(text: &str, environment: &dyn Environment) -> Result<String, Wrong> {
-    let mut out = String::with_capacity(text.len());
+/// `text` with every reference replaced. What comes from outside is not looked at again. It may be a
+/// secret, so nothing is left of it when it has been read.
+pub(super) fn expand(
+    text: &str,
+    environment: &dyn Environment,
+) -> Result<Zeroizing<String>, Wrong> {
+    let mut out = Zeroizing::new(String::with_capacity(text.len()));
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         let (inner, tail) = after.split_once('}').ok_or_else(|| {
             Wrong::new("a reference that starts with `${` and does not end").hint(FORMS)
         })?;
-        out.push_str(before);
-        out.push_str(&look_up(&reference(inner)?, environment)?);
-        rest = tail;
+        let found = look_up(&reference(inner)?, environment)?;
+        let room = before.len().saturating_add(found.len()).saturating_add(tail.len());
+        let mut longer = Zeroizing::new(String::with_capacity(out.len().saturating_add(room)));
+        longer.extend([&**out, before, &found]);
+        (out, rest) = (longer, tail);
     }
     out.push_str(rest);
     Ok(out)
@@ -94,16 +108,21 @@ fn reference(inner: &str) -> Result<Reference<'_>, Wrong> {
     }
 }
 
-fn look_up(reference: &Reference<'_>, environment: &dyn Environment) -> Result<String, Wrong> {
+fn look_up(
+    reference: &Reference<'_>,
+    environment: &dyn Environment,
+) -> Result<Zeroizing<String>, Wrong> {
     match reference {
-        Reference::Variable(name) => environment.variable(name).map_err(|why| {
-            Wrong::new(format!("cannot read the environment variable {name}: {why}"))
-        }),
-        Reference::File(path) => match environment.file(Path::new(path)) {
+        Reference::Variable(name) => {
+            environment.variable(name).map(Zeroizing::new).map_err(|why| {
+                Wrong::new(format!("cannot read the environment variable {name}: {why}"))
+            })
+        }
+        Reference::File(path) => match environment.file(Path::new(path)).map(Zeroizing::new) {
             // Editors and `kubectl create secret` end a file with a newline that nobody means.
             Ok(text) => {
-                let line = text.strip_suffix('\n').unwrap_or(&text);
-                Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+                let line = text.strip_suffix('\n').unwrap_or(&**text);
+                Ok(Zeroizing::new(line.strip_suffix('\r').unwrap_or(line).to_owned()))
             }
             Err(why) => Err(Wrong::new(format!("cannot read the file {}: {why}", safe(path)))),
         },
@@ -136,7 +155,7 @@ mod tests {
     }
 
     fn run(text: &str) -> Result<String, String> {
-        expand(text, &Fixed).map_err(|wrong| wrong.message)
+        expand(text, &Fixed).map(|text| (*text).clone()).map_err(|wrong| wrong.message)
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Reading never stops at a problem: `None` means "absent, or noted".
 
+use secrecy::zeroize::Zeroizing;
+
 use super::expand::{Environment, expand, is_reference};
 use super::load::PlainSecrets;
 use super::node::{Entry, Node, Value};
@@ -73,6 +75,9 @@ pub(super) struct Item<T> {
     pub(super) place: Place,
     pub(super) value: T,
 }
+
+/// A secret and where it stands.
+pub(super) type Secret = Item<Zeroizing<String>>;
 
 /// The values alone.
 pub(super) fn values<T>(items: Vec<Item<T>>) -> Vec<T> {
@@ -201,8 +206,13 @@ impl<'e> Reader<'e> {
             .collect()
     }
 
-    /// The text of a value, with its references replaced.
+    /// The text of a value that is no secret, with its references replaced.
     pub(super) fn text(&mut self, found: &Found<'_>) -> Option<String> {
+        self.any_text(found).map(|mut text| std::mem::take(&mut *text))
+    }
+
+    /// The text of a value, which may be a secret.
+    fn any_text(&mut self, found: &Found<'_>) -> Option<Zeroizing<String>> {
         let wrong = match &found.node.value {
             Value::Text(text) => match expand(text, self.environment) {
                 Ok(text) => {
@@ -244,11 +254,11 @@ impl<'e> Reader<'e> {
         parse: impl FnOnce(&str) -> Result<T, Wrong>,
     ) -> Option<T> {
         let text = if let Some(found) = section.get(name) {
-            self.text(&found)?
+            self.any_text(&found)?
         } else {
             let text = section.default_of(name)?.to_owned();
             self.state(&section.place_of(name), &text);
-            text
+            Zeroizing::new(text)
         };
         parse(&text).map_err(|wrong| self.note(&section.place_of(name), wrong)).ok()
     }
@@ -340,12 +350,12 @@ impl<'e> Reader<'e> {
     }
 
     /// A secret: one reference and nothing else, unless plain ones are allowed.
-    pub(super) fn secret(&mut self, section: &Section<'_>, name: &str) -> Option<Item<String>> {
+    pub(super) fn secret(&mut self, section: &Section<'_>, name: &str) -> Option<Secret> {
         self.secret_at(&section.get(name)?)
     }
 
     /// See [`Self::secret`].
-    pub(super) fn secret_at(&mut self, found: &Found<'_>) -> Option<Item<String>> {
+    pub(super) fn secret_at(&mut self, found: &Found<'_>) -> Option<Secret> {
         let refused = match &found.node.value {
             Value::Text(text) => self.plain == PlainSecrets::Refused && !is_reference(text),
             Value::Number(_) | Value::Bool(_) => self.plain == PlainSecrets::Refused,
@@ -356,7 +366,7 @@ impl<'e> Reader<'e> {
             self.note(&found.place, Wrong::new("a secret must not stand in the file").hint(hint));
             return None;
         }
-        let value = self.text(found)?;
+        let value = self.any_text(found)?;
         Some(Item { place: found.place.clone(), value })
     }
 }

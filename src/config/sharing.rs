@@ -3,7 +3,7 @@
 use secrecy::SecretSlice;
 
 use super::address::{node, url};
-use super::read::{Found, Item, Reader, Section, values};
+use super::read::{Found, Reader, Secret, Section, values};
 use super::redis::{ClientCertificate, Login, Node, Redis, Tls, Topology};
 use super::report::Wrong;
 use super::schema;
@@ -110,7 +110,7 @@ fn client(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<ClientCertif
     needs(reader, section, "certificate", "key");
     needs(reader, section, "key", "certificate");
     let chain = reader.value(section, "certificate", certificates);
-    let key = reader.secret(section, "key").and_then(|secret| private_key(reader, secret));
+    let key = reader.secret(section, "key").and_then(|secret| private_key(reader, &secret));
     Some(ClientCertificate { chain: chain?, key: key? })
 }
 
@@ -123,10 +123,10 @@ fn certificates(text: &str) -> Result<Vec<u8>, Wrong> {
 }
 
 /// In one of the forms that can be read: an encrypted one would need a password.
-fn private_key(reader: &mut Reader<'_>, secret: Item<String>) -> Option<SecretSlice<u8>> {
+fn private_key(reader: &mut Reader<'_>, secret: &Secret) -> Option<SecretSlice<u8>> {
     let is = |kind: &str| secret.value.contains(&format!("-----BEGIN {kind}PRIVATE KEY-----"));
     if ["", "EC ", "RSA "].into_iter().any(is) {
-        return Some(secret.value.into_bytes().into());
+        return Some(secret.value.as_bytes().to_vec().into());
     }
     let wrong = Wrong::new("no unencrypted private key as PEM");
     reader.note(&secret.place, wrong.hint("write `${file:/absolute/path.pem}`"));
@@ -138,7 +138,7 @@ fn login(reader: &mut Reader<'_>, section: &Section<'_>, username: &str, passwor
     needs(reader, section, username, password);
     Login {
         username: reader.value(section, username, printable),
-        password: reader.secret(section, password).and_then(|secret| filled(reader, secret)),
+        password: reader.secret(section, password).and_then(|secret| filled(reader, &secret)),
     }
 }
 

@@ -114,8 +114,7 @@ fn keys(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<SealingKeys> {
 
 fn sealing_key(reader: &mut Reader<'_>, section: &Section<'_>, name: &str) -> Option<SealingKey> {
     let secret = reader.secret(section, name)?;
-    let text = Zeroizing::new(secret.value);
-    parse(&text).map_err(|wrong| reader.note(&secret.place, wrong)).ok()
+    parse(&secret.value).map_err(|wrong| reader.note(&secret.place, wrong)).ok()
 }
 
 fn parse(text: &str) -> Result<SealingKey, Wrong> {

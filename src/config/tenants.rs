@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::clusters::KnownClusters;
-use super::read::{Found, Item, Place, Reader, Section, values};
+use super::read::{Found, Item, Place, Reader, Secret, Section, values};
 use super::report::Wrong;
 use super::schema;
 use super::values::{exact, guid, origin};
@@ -118,7 +118,7 @@ fn graph(
     authority: Option<&Url>,
 ) -> Option<GraphAccess> {
     let client_id = reader.value(section, "client_id", guid);
-    let secret = reader.secret(section, "client_secret").and_then(|secret| filled(reader, secret));
+    let secret = reader.secret(section, "client_secret").and_then(|secret| filled(reader, &secret));
     let endpoint = match section.get("endpoint") {
         Some(_) => reader.value(section, "endpoint", origin),
         None => default_endpoint(reader, &section.place_of("endpoint"), authority?),
@@ -127,12 +127,12 @@ fn graph(
 }
 
 /// A secret of somebody else's making: all that is known is that it is not empty.
-pub(super) fn filled(reader: &mut Reader<'_>, secret: Item<String>) -> Option<SecretString> {
+pub(super) fn filled(reader: &mut Reader<'_>, secret: &Secret) -> Option<SecretString> {
     if secret.value.trim().is_empty() {
         reader.note(&secret.place, Wrong::new("an empty secret"));
         return None;
     }
-    Some(secret.value.into())
+    Some(secret.value.as_str().into())
 }
 
 /// The secret must not go to the Graph of another cloud, so an unknown authority has no default.

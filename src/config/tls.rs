@@ -9,7 +9,6 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, RootCertStore};
-use secrecy::zeroize::Zeroizing;
 
 use super::listen::Endpoint;
 use super::read::{Reader, Section};
@@ -126,8 +125,7 @@ fn listener(reader: &mut Reader<'_>, section: &Section<'_>, name: &str) -> Optio
     let section = reader.section(&found, &schema::LISTENER_TLS)?;
     let chain = reader.value(&section, "certificate", certificates);
     let key = reader.secret(&section, "key").and_then(|secret| {
-        let text = Zeroizing::new(secret.value);
-        PrivateKeyDer::from_pem_slice(text.as_bytes())
+        PrivateKeyDer::from_pem_slice(secret.value.as_bytes())
             .map_err(|_error| reader.note(&secret.place, no_key("no private key as PEM")))
             .ok()
     });

@@ -60,7 +60,7 @@ fn headers(reader: &mut Reader<'_>, found: &Found<'_>) -> Vec<(String, SecretStr
             reader.note(&secret.place, wrong);
             continue;
         }
-        read.extend(filled(reader, secret).map(|value| (name.to_owned(), value)));
+        read.extend(filled(reader, &secret).map(|value| (name.to_owned(), value)));
     }
     read
 }
