@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::task::TaskTracker;
 
 use super::output::say;
@@ -43,7 +44,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     /// The token; without it, it is read from standard input, where no shell history keeps it
-    token: Option<String>,
+    token: Option<SecretString>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
@@ -52,7 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     let snapshot = Snapshot::of(&config);
     let caller = caller(&snapshot, arguments.client.as_deref())?;
     let token = match &arguments.token {
-        Some(token) => token.clone(),
+        Some(token) => token.expose_secret().to_owned(),
         None => piped()?,
     };
     refuse_our_own(&config, token.trim())?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::task::TaskTracker;
 
 use super::explain::push;
@@ -29,7 +30,7 @@ pub(super) struct Asked {
     scope: Option<String>,
     /// The token of the actor; an assertion is used up by this
     #[arg(long, value_name = "TOKEN", requires = "exchange")]
-    actor_token: Option<String>,
+    actor_token: Option<SecretString>,
     /// The token is an ID token
     #[arg(long, requires = "exchange")]
     id_token: bool,
@@ -46,7 +47,10 @@ pub(super) async fn play(
     let kind = if asked.id_token { TokenType::IdToken } else { TokenType::AccessToken };
     let request = Request {
         subject: Declared { token, kind },
-        actor: asked.actor_token.as_deref().map(|token| Declared { token, kind: TokenType::Jwt }),
+        actor: asked
+            .actor_token
+            .as_ref()
+            .map(|token| Declared { token: token.expose_secret(), kind: TokenType::Jwt }),
         targets: asked.resource.iter().map(String::as_str).collect(),
         scopes,
         requested: Requested::AccessToken,

@@ -73,6 +73,15 @@ pub struct ClientCredentials {
     pub kubernetes: Option<ServiceAccount>,
 }
 
+impl ClientCredentials {
+    /// A line about the client without its own secrets, which it may have put where none belongs.
+    pub fn hidden_in(&self, line: &str) -> String {
+        let own = || [&self.secret, &self.previous_secret].into_iter().flatten();
+        let shown = |word| if own().any(|secret| secret.matches(word)) { "…" } else { word };
+        line.split(' ').map(shown).collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// Whom an assertion must be addressed to.
 #[derive(
     Clone,
@@ -126,4 +135,22 @@ pub enum Released {
     Name,
     /// The sign-in name, as `username` (`preferred_username` or `upn`).
     Username,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_writes_its_own_secret_is_not_quoted() {
+        let digest = |text| Some(SecretDigest::of(text));
+        let credentials = ClientCredentials {
+            secret: digest("tyk-secret-4c9e1b7a6d2f8035"),
+            previous_secret: digest("tyk-secret-0b8e5d2f9c714a36"),
+            ..ClientCredentials::default()
+        };
+        let line = "found tyk-secret-0b8e5d2f9c714a36 and tyk-secret-4c9e1b7a6d2f8035 of orders";
+        assert_eq!(credentials.hidden_in(line), "found … and … of orders");
+        assert_eq!(ClientCredentials::default().hidden_in(line), line);
+    }
 }

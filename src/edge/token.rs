@@ -96,7 +96,7 @@ fn refusal(
     match refused {
         Refused::Unavailable(outage) => unavailable(request, outage),
         Refused::Denied(denial) => {
-            told::not_issued(caller.client.id.as_str(), denial);
+            told::not_issued(&caller.client, denial);
             let resource = snapshot.target(&caller.client, &asked.targets);
             let resource = resource.map(|resource| resource.id.as_str());
             public.metrics.exchanged(&caller.client.id, resource, Some(denial.reason));

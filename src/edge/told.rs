@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::traced;
 use crate::domain::admission::Barred;
 use crate::domain::api::Swap;
+use crate::domain::client::Client;
 use crate::domain::denial::Denial;
 use crate::service::exchange::Issued;
 use crate::service::gate::{Admitted, Entrance, Refused};
@@ -35,12 +36,12 @@ pub(super) fn issued(snapshot: &Snapshot, issued: &Issued) {
 }
 
 /// Why nothing was issued to `client`.
-pub(super) fn not_issued(client: &str, denial: &Denial) {
+pub(super) fn not_issued(client: &Client, denial: &Denial) {
     tracing::info!(
-        client,
+        client = client.id.as_str(),
         reason = denial.reason.as_str(),
         check = denial.reason.check().as_str(),
-        detail = %denial,
+        detail = client.credentials.hidden_in(&denial.to_string()),
         "exchange refused"
     );
 }
@@ -84,7 +85,7 @@ pub(super) fn decided(
             let resource = wanted.and_then(|name| snapshot.resource(name));
             let resource = resource.map(|resource| resource.id.as_str());
             metrics.exchanged(&caller.client.id, resource, Some(denial.reason));
-            not_issued(api.client.as_str(), denial);
+            not_issued(&caller.client, denial);
         }
         Err(Refused::Unread(error)) => {
             tracing::debug!(api = api.name, gateway = gateway.as_str(), %error, "request refused");

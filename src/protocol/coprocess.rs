@@ -14,8 +14,20 @@ use super::json::FromObject;
 /// The full name of the service.
 pub const SERVICE: &str = "coprocess.Dispatcher";
 
+unprinted!(
+    Object,
+    MiniRequestObject,
+    ReturnOverrides,
+    SessionState,
+    BasicAuthData,
+    JwtData,
+    ResponseObject,
+    Event
+);
+
 /// A request on its way through Tyk, there and back.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct Object {
     /// Where on the way it is.
     #[prost(enumeration = "HookType", tag = "1")]
@@ -60,6 +72,7 @@ pub enum HookType {
 
 /// The request.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct MiniRequestObject {
     /// Its headers; of several values of one, the first.
     #[prost(map = "string, string", tag = "1")]
@@ -110,6 +123,7 @@ pub struct MiniRequestObject {
 
 /// What Tyk is to answer itself.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct ReturnOverrides {
     /// The status; -1 or 0: nothing is to be answered.
     #[prost(int32, tag = "1")]
@@ -130,6 +144,7 @@ pub struct ReturnOverrides {
 
 /// What Tyk knows about a caller.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct SessionState {
     /// When it was checked last.
     #[prost(int64, tag = "1")]
@@ -265,6 +280,7 @@ pub struct AccessSpec {
 
 /// A password.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct BasicAuthData {
     /// As it is kept.
     #[prost(string, tag = "1")]
@@ -276,6 +292,7 @@ pub struct BasicAuthData {
 
 /// A secret for JWTs.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct JwtData {
     /// The secret.
     #[prost(string, tag = "1")]
@@ -292,6 +309,7 @@ pub struct Monitor {
 
 /// The API's answer.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct ResponseObject {
     /// The status.
     #[prost(int32, tag = "1")]
@@ -323,6 +341,7 @@ pub struct Header {
 
 /// Something that happened in Tyk.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct Event {
     /// As JSON.
     #[prost(string, tag = "1")]

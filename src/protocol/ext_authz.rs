@@ -6,8 +6,23 @@ use std::collections::HashMap;
 /// The full name of the service.
 pub const SERVICE: &str = "envoy.service.auth.v3.Authorization";
 
+unprinted!(
+    CheckRequest,
+    AttributeContext,
+    Request,
+    HttpRequest,
+    HeaderMap,
+    HeaderValue,
+    HeaderValueOption,
+    CheckResponse,
+    HttpResponse,
+    DeniedResponse,
+    OkResponse
+);
+
 /// A request on its way through Envoy.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct CheckRequest {
     /// What is known about it.
     #[prost(message, optional, tag = "1")]
@@ -16,6 +31,7 @@ pub struct CheckRequest {
 
 /// What is known about a request.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct AttributeContext {
     /// The request itself.
     #[prost(message, optional, tag = "4")]
@@ -27,6 +43,7 @@ pub struct AttributeContext {
 
 /// A request.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct Request {
     /// As HTTP.
     #[prost(message, optional, tag = "2")]
@@ -35,6 +52,7 @@ pub struct Request {
 
 /// A request as HTTP.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct HttpRequest {
     /// Its headers, names in lower case; several values of one are joined by commas.
     #[prost(map = "string, string", tag = "3")]
@@ -49,6 +67,7 @@ pub struct HttpRequest {
 
 /// Headers one by one.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct HeaderMap {
     /// In the order they came.
     #[prost(message, repeated, tag = "1")]
@@ -57,6 +76,7 @@ pub struct HeaderMap {
 
 /// A header.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct HeaderValue {
     /// Its name.
     #[prost(string, tag = "1")]
@@ -71,6 +91,7 @@ pub struct HeaderValue {
 
 /// A header to be set.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct HeaderValueOption {
     /// The header.
     #[prost(message, optional, tag = "1")]
@@ -96,6 +117,7 @@ pub enum AppendAction {
 
 /// The answer.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct CheckResponse {
     /// Whether the request may pass.
     #[prost(message, optional, tag = "1")]
@@ -118,6 +140,7 @@ pub struct Status {
 
 /// What goes with an answer.
 #[derive(Clone, PartialEq, prost::Oneof)]
+#[prost(skip_debug)]
 pub enum HttpResponse {
     /// What Envoy is to answer itself.
     #[prost(message, tag = "2")]
@@ -129,6 +152,7 @@ pub enum HttpResponse {
 
 /// What Envoy is to answer itself.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct DeniedResponse {
     /// With this status.
     #[prost(message, optional, tag = "1")]
@@ -151,6 +175,7 @@ pub struct HttpStatus {
 
 /// What Envoy is to change on the way.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub struct OkResponse {
     /// Headers to set.
     #[prost(message, repeated, tag = "2")]

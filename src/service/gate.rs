@@ -32,7 +32,7 @@ pub struct Gate {
 }
 
 /// What a gateway asks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Asked<'a> {
     /// The caller's one token, or why there is none.
     pub token: Result<&'a str, BearerError>,
@@ -40,6 +40,13 @@ pub struct Asked<'a> {
     pub swap: Option<&'a Swap>,
     /// Where the question came from.
     pub origin: Origin<'a>,
+}
+
+/// Never shows the token.
+impl std::fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Asked").field("swap", &self.swap).finish_non_exhaustive()
+    }
 }
 
 /// An API whose gateway has been recognised.
