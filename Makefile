@@ -2,7 +2,12 @@
 
 CARGO := $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 
-.PHONY: help run test tools test-tools clients lint unit docs guard fuzz bench
+# What has dependencies of its own, what looks at them, and the exceptions of deny.toml.
+MANIFESTS := Cargo.toml loadtest/Cargo.toml tests/fuzz/Cargo.toml
+SUPPLY := target/tools/supply-0.20.2/bin
+IGNORED := $(shell sed -n 's/.* id = "\(RUSTSEC-[0-9-]*\)".*/--ignore \1/p' deny.toml)
+
+.PHONY: help run test tools test-tools clients lint supply unit docs guard fuzz bench advisories
 
 help:
 	@echo 'make run    everything on this machine: service, Entra look-alike, sample configuration'
@@ -10,11 +15,12 @@ help:
 	@echo 'make guard  instructions of the hot functions, each with a limit; part of make test'
 	@echo 'make fuzz   looks for inputs that break what must hold, ten seconds a target; part of make test'
 	@echo 'make bench  the load test: takes about 25 minutes, writes loadtest/report.md'
+	@echo 'make advisories  what is known to be wrong with the dependencies; asks github.com'
 
 run: tools
 	$(CARGO) run --release --locked -- dev
 
-test: test-tools clients lint unit docs guard fuzz
+test: test-tools clients lint supply unit docs guard fuzz
 
 # A compiler for C (the cryptography is written in it), curl for the pasted lines, and Rust, whose
 # exact toolchain comes from rust-toolchain.toml; for the tests, Node.js, Python, Redis and some
@@ -38,6 +44,24 @@ lint:
 	$(CARGO) fmt --check --manifest-path tests/fuzz/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --manifest-path loadtest/Cargo.toml -- -D warnings
+
+# Licences and origin of every dependency, and that none comes twice unnoticed: see deny.toml.
+supply: test-tools
+	for manifest in $(MANIFESTS); do \
+		$(SUPPLY)/cargo-deny --locked --manifest-path $$manifest --config deny.toml \
+			check -A license-exception-not-encountered bans licenses sources || exit; \
+	done
+
+# Not a part of `make test`, whose result must not change by itself: do it before a release, and
+# every week. It fails where the databases of RustSec and npm cannot be had.
+advisories: test-tools
+	for manifest in $(MANIFESTS); do \
+		$(SUPPLY)/cargo-deny --locked --manifest-path $$manifest --config deny.toml \
+			check advisories || exit; \
+		$(SUPPLY)/cargo-audit audit --file $$(dirname $$manifest)/Cargo.lock $(IGNORED) || exit; \
+	done
+	npm audit --package-lock-only --prefix examples/agents/typescript
+	npm audit --package-lock-only --prefix tests/clients
 
 unit:
 	$(CARGO) test --locked

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
@@ -14,7 +13,8 @@ use tessera::dev::people::{ALICE, HOME_TENANT};
 use tessera::dev::server::Running;
 use tessera::dev::tenant::{FakeEntra, KeySupply, Options};
 
-use crate::support::{Answer, Request};
+pub(crate) use crate::support::folder::Folder;
+use crate::support::{Answer, Request, watch};
 
 const SECRET: &str = "cli-test-secret-7b1c9e4d2f6a8035d1a9";
 
@@ -30,38 +30,16 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 
 /// With these variables in its environment.
 pub(crate) fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    tessera().args(arguments).envs(environment.iter().copied()).output().unwrap()
+    for argument in arguments.iter().filter(|argument| argument.starts_with("eyJ")) {
+        watch::secret(argument);
+    }
+    let output = tessera().args(arguments).envs(environment.iter().copied()).output().unwrap();
+    watch::output(&output);
+    output
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// A folder of one test, removed at its end.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    pub(crate) fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("tessera-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub(crate) fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-
-    pub(crate) fn file(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
-    }
 }
 
 /// A process that is killed at the end of its test, if it still runs.

@@ -21,7 +21,7 @@ use tessera::dev::tenant::{FakeEntra, KeySupply, Options};
 
 use crate::cli::Folder;
 use crate::support::process::{self, wait_until};
-use crate::support::{Answer, Request};
+use crate::support::{Answer, Request, watch};
 
 /// A client, and its secret at the start.
 const TYK: (&str, &str) = ("tyk", "tyk-live-secret-4c9e1b7a6d2f8035e1a9");
@@ -72,6 +72,8 @@ impl Service {
         let started = started.unwrap();
         let address = |name: &str| started[name].as_str().unwrap().parse().unwrap();
         let (public, admin) = (address("public"), address("admin"));
+        watch::listeners([public, admin]);
+        watch::configuration(&fs::read_to_string(&file).unwrap());
         let service = Self { entra, folder, process, public, admin };
         wait_until("readiness", || Request::get("/readyz").send(admin).status == 200);
         service

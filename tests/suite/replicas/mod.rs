@@ -28,7 +28,9 @@ use tessera::protocol::time::UnixTime;
 use crate::cli::Folder;
 use crate::exchange::fields;
 use crate::support::redis::wait_until;
-use crate::support::{Answer, ISSUER, ORDERS_API, Request, SIGNER, TASKS_API, TYK, assertion_key};
+use crate::support::{
+    Answer, ISSUER, ORDERS_API, Request, SIGNER, TASKS_API, TYK, assertion_key, watch,
+};
 
 /// What everything in Redis is sealed with.
 pub(crate) const SEAL: &str = "5ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea1";
@@ -136,6 +138,7 @@ fn port_of(authority: &str) -> &str {
 impl Replica {
     fn start(file: &str, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+        watch::configuration(&std::fs::read_to_string(file).unwrap());
         command.args(["serve", "--config", file]).stdin(Stdio::null()).stdout(Stdio::null());
         command.env("SEAL", SEAL).env("TYK_SECRET", TYK.1).env("REDIS_PASSWORD", PASSWORD);
         command.env("GRAPH_SECRET", GRAPH_READER.secret.unwrap());
@@ -146,10 +149,13 @@ impl Replica {
         let started: Value = serde_json::from_str(&first).unwrap_or_else(|_| panic!("{first}"));
         let address = |name: &str| started[name].as_str().expect(&first).parse().unwrap();
         let (public, admin) = (address("public"), address("admin"));
+        watch::said("the log", &first);
+        watch::listeners([public, admin]);
         let log = Arc::new(Mutex::new(String::new()));
         let kept = Arc::clone(&log);
         drop(thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
+                watch::said("the log", &line);
                 let mut kept = kept.lock().unwrap();
                 kept.push_str(&line);
                 kept.push('\n');
@@ -234,6 +240,8 @@ impl Drop for Replica {
     fn drop(&mut self) {
         drop(self.process.kill());
         drop(self.process.wait());
+        watch::listeners_are_gone([self.public, self.admin]);
+        watch::assert_quiet();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use super::watch;
 use crate::cli::Folder;
 
 /// How OpenSSL makes them; the names of the sections are the kinds.
@@ -59,5 +60,6 @@ impl Authority {
         openssl.args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.crt")]);
         let made = openssl.args(signing).output().expect("openssl is installed");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        watch::private_key(&self.path(&format!("{name}.key")));
     }
 }

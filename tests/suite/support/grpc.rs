@@ -9,6 +9,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tessera::config::Endpoint;
 
+use super::watch;
+
 /// A client with one connection to one service.
 pub(crate) struct Grpc {
     process: Child,
@@ -79,6 +81,7 @@ impl Grpc {
 
     /// Makes a call; its answer comes in its turn.
     pub(crate) fn send(&mut self, call: &Value) {
+        watch::message(call);
         writeln!(self.calls.as_mut().unwrap(), "{call}").unwrap();
     }
 
@@ -86,6 +89,7 @@ impl Grpc {
     pub(crate) fn answer(&mut self) -> Result<Value, Status> {
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
+        watch::reply(&line);
         let answer: Value = serde_json::from_str(&line).unwrap_or_else(|error| {
             panic!("the client ended: {error} {line}");
         });

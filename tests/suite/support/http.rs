@@ -8,6 +8,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
+use super::watch;
+
 /// A test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Every header that an answer may have; another one is a mistake.
@@ -127,19 +129,25 @@ impl Request {
     #[track_caller]
     fn exchange(&self, mut stream: TcpStream) -> Answer {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let sent = watch::sent(&self.headers, &self.body);
         // The listener may answer and close before it has read everything.
         drop(stream.write_all(&self.bytes()));
-        Answer::read(&mut stream)
+        let answer = Answer::read(&mut stream);
+        watch::answer(to, &sent, &answer);
+        answer
     }
 
     /// The same of a server that may be gone: nothing, if there was no answer.
     pub(crate) fn try_send(&self, to: SocketAddr) -> Option<Answer> {
         let mut stream = TcpStream::connect(to).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        let sent = watch::sent(&self.headers, &self.body);
         stream.write_all(&self.bytes()).ok()?;
         let mut first = [0; 1];
         let there = stream.peek(&mut first).is_ok_and(|count| count > 0);
-        there.then(|| Answer::read(&mut stream))
+        let answer = there.then(|| Answer::read(&mut stream))?;
+        watch::answer(to, &sent, &answer);
+        Some(answer)
     }
 
     /// As it goes over the wire.

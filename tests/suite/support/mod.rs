@@ -1,6 +1,7 @@
 //! A whole tessera on loopback sockets, beside an Entra look-alike, with a clock set by hand.
 
 pub(crate) mod certificates;
+pub(crate) mod folder;
 pub(crate) mod grpc;
 mod http;
 pub(crate) mod logs;
@@ -10,7 +11,9 @@ pub(crate) mod receiver;
 pub(crate) mod redis;
 pub(crate) mod server;
 pub(crate) mod service;
+mod trail;
 pub(crate) mod upstream;
+pub(crate) mod watch;
 
 use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener};
@@ -35,6 +38,7 @@ use tessera::protocol::time::UnixTime;
 use tokio::sync::oneshot;
 
 pub(crate) use http::{Answer, Request};
+use trail::Trail;
 
 /// What has not happened by now does not happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -94,6 +98,7 @@ pub(crate) struct World {
     pub(crate) tyk: Option<Endpoint>,
     /// The listener of Envoy's external authorization.
     pub(crate) envoy: Option<Endpoint>,
+    trail: Option<Trail>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -123,9 +128,11 @@ impl World {
         STORE.with_borrow(|store| text.extend(["\n", store]));
         let config = config::load(&text, "test", &SystemEnvironment, PlainSecrets::Allowed);
         let mut config = config.unwrap_or_else(|report| panic!("{report}"));
+        watch::configuration(&text);
+        let mut trail = None;
         if matches!(config.audit.to, AuditSink::Stdout) {
             // That belongs to the tests.
-            config.audit.to = AuditSink::Nowhere;
+            config.audit.to = trail.insert(Trail::new()).sink();
         }
         let (stop, stopped) = oneshot::channel();
         let (bound, addresses) = mpsc::channel();
@@ -143,7 +150,9 @@ impl World {
             });
         });
         let (public, admin, (tyk, envoy)) = addresses.recv().expect("tessera starts");
-        Self { entra, clock, public, admin, tyk, envoy, stop: Some(stop), thread: Some(thread) }
+        watch::listeners([public, admin]);
+        let (stop, thread) = (Some(stop), Some(thread));
+        Self { entra, clock, public, admin, tyk, envoy, trail, stop, thread }
     }
 
     /// A good v2 token: Alice, through the portal, for orders.
@@ -257,11 +266,18 @@ pub(crate) fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
 
 impl Drop for World {
     fn drop(&mut self) {
+        // Whatever this test did with it, its metrics are looked at.
+        if !thread::panicking() {
+            drop(Request::get("/metrics").try_send(self.admin));
+        }
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
             assert!(thread::panicking() || ended.is_ok(), "tessera stopped with a panic");
         }
+        drop(self.trail.take());
+        watch::listeners_are_gone([self.public, self.admin]);
+        watch::assert_quiet();
     }
 }
 

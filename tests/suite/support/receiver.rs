@@ -11,6 +11,8 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 
+use super::watch;
+
 /// Everything that was received.
 #[derive(Default)]
 struct Heard {
@@ -117,6 +119,7 @@ fn serve(stream: &TcpStream, all: &Mutex<Heard>, answers: bool) {
         if reader.read_exact(&mut body).is_err() {
             return;
         }
+        watch::said("a trace", &String::from_utf8_lossy(&body));
         let mut kept = all.lock().unwrap();
         kept.heads.push(head);
         kept.bodies.push(body);

@@ -15,7 +15,7 @@ use tessera::dev::server::Running;
 use tessera::dev::tenant::{FakeEntra, KeySupply, Options};
 
 use super::process::wait_until;
-use super::{Answer, Request, TYK};
+use super::{Answer, Request, TYK, watch};
 use crate::cli::Folder;
 
 /// An Entra look-alike that goes with the time, and a configuration for it in a file.
@@ -70,6 +70,7 @@ impl Service {
     /// What is started.
     pub(crate) fn command(file: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+        watch::configuration(&std::fs::read_to_string(file).unwrap_or_default());
         command.args(["serve", "--config", file]).env("TYK_SECRET", TYK.1);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command
@@ -82,6 +83,7 @@ impl Service {
         let mut before = String::new();
         let started = loop {
             let line = lines.next().unwrap_or_else(|| panic!("it ended: {before}")).unwrap();
+            watch::said("the log", &line);
             match serde_json::from_str::<Value>(&line) {
                 Ok(entry) if entry["message"] == "started" => break entry,
                 _ => before.extend([&*line, "\n"]),
@@ -89,10 +91,12 @@ impl Service {
         };
         let address = |name: &str| started[name].as_str().unwrap().parse().unwrap();
         let (public, admin) = (address("public"), address("admin"));
+        watch::listeners([public, admin]);
         let log = Arc::new(Mutex::new(before));
         let kept = Arc::clone(&log);
         let reader = thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
+                watch::said("the log", &line);
                 kept.lock().unwrap().extend([&*line, "\n"]);
             }
         });
@@ -147,5 +151,9 @@ impl Drop for Service {
     fn drop(&mut self) {
         drop(self.process.kill());
         drop(self.process.wait());
+        // Its log ends with it.
+        drop(self.reader.take().map(JoinHandle::join));
+        watch::listeners_are_gone([self.public, self.admin]);
+        watch::assert_quiet();
     }
 }

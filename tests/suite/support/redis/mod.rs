@@ -17,7 +17,7 @@ pub(crate) use server::RedisServer;
 
 use super::process::missing;
 
-/// Runs a tool of Redis or OpenSSL to its end, which must be a good one.
+/// Runs a tool of Redis to its end, which must be a good one.
 #[track_caller]
 fn run(command: &mut Command) {
     let program = command.get_program().display().to_string();
