@@ -79,6 +79,10 @@ pub fn check(
         return Err(AccountError::Type);
     }
     let claims = signed.claims();
+    // A logout token or a security event (A135, A136).
+    if claims.has("events") {
+        return Err(AccountError::Type);
+    }
     if claims::audience(claims)? != [issuer] {
         return Err(AccountError::Audience { expected: issuer.to_owned() });
     }
@@ -103,8 +107,10 @@ fn lifetime(claims: &Object, now: UnixTime) -> Result<UnixTime, Rejection> {
         return Err(refuse(Reason::IssuedInFuture, "iat", format!("by {now}"), issued));
     }
     let end = issued.plus(MAX_LIFETIME);
-    if expires > end || expires < issued {
-        let expected = format!("between `iat` and {end}");
+    // A life that ends before it begins was never one (A78, A80).
+    let begins = not_before.map_or(issued, |not_before| not_before.max(issued));
+    if expires > end || expires < begins {
+        let expected = format!("between {begins} and {end}");
         return Err(refuse(Reason::LifetimeImplausible, "exp", expected, expires));
     }
     Ok(expires)

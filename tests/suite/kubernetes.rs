@@ -16,7 +16,8 @@ use crate::exchange::{JWT, fields};
 use crate::signed_answers::claims;
 use crate::support::{Answer, ISSUER, ORDERS_API, Request, TYK, World, eventually};
 
-const CLUSTER: &str = "https://cluster.example/id";
+/// The issuer of the cluster.
+pub(crate) const CLUSTER: &str = "https://cluster.example/id";
 
 /// With a cluster whose keys are at `place` below the look-alike, and the robot as a client of it.
 fn configured(text: &str, place: &str) -> String {
@@ -36,7 +37,8 @@ fn configured(text: &str, place: &str) -> String {
         .replace("actors: [invoice-agent", "actors: [robot, invoice-agent")
 }
 
-fn world() -> World {
+/// With a cluster that signs by the look-alike's keys.
+pub(crate) fn world() -> World {
     World::configured(|text| configured(text, &format!("/{HOME_TENANT}/discovery/v2.0/keys")))
 }
 

@@ -5,13 +5,13 @@ use tessera::dev::apps::{BILLING, GATEWAY, LEDGER, ORDERS, PORTAL, TESSERA};
 use tessera::dev::people::{ALICE, HOME_TENANT};
 use tessera::domain::rejection::Reason;
 
-use super::attack;
 use super::places::Place;
-use crate::support::{BILLING_GATEWAY, NOBODY, World};
+use super::{attack, world};
+use crate::support::{BILLING_GATEWAY, NOBODY};
 
 #[test]
 fn a110_a111_a113_an_audience_is_compared_exactly() {
-    let world = World::start();
+    let world = world();
     attack("A110 A111 A113").tries_in(&world, |stand| {
         let good = stand.text("aud");
         let values: [Value; 17] = [
@@ -47,12 +47,12 @@ fn a110_a111_a113_an_audience_is_compared_exactly() {
 
 #[test]
 fn a112_one_of_several_audiences_is_enough_but_for_an_assertion() {
-    let world = World::start();
+    let world = world();
     let audiences = json!(["api://somewhere-else", ORDERS.client_id]);
     let token = world.sign(&world.alice().claim("aud", audiences.clone()));
     let body = world.assert_active(&token);
     assert_eq!(body["aud"], audiences, "INT-16");
-    attack("A112").at(&[Place::Assertion]).tries_in(&world, |stand| {
+    attack("A112").at(&[Place::Assertion, Place::Account]).tries_in(&world, |stand| {
         let good = stand.text("aud");
         stand.with_claim("aud", [json!([good, "https://other.example"]), json!([good, good])])
     });
@@ -60,7 +60,7 @@ fn a112_one_of_several_audiences_is_enough_but_for_an_assertion() {
 
 #[test]
 fn a114_a115_a_caller_sees_only_its_own_audiences() {
-    let world = World::start();
+    let world = world();
     let (orders, billing) = (world.sign(&world.alice()), world.sign(&world.alice_v1()));
     let answer = world.introspect_as(BILLING_GATEWAY, &billing);
     assert_eq!(answer.json()["active"], true);
@@ -72,7 +72,7 @@ fn a114_a115_a_caller_sees_only_its_own_audiences() {
 
 #[test]
 fn a116_a_token_for_tessera_opens_no_api() {
-    let world = World::start();
+    let world = world();
     let gateway = world.entra.issuer(HOME_TENANT).app_only(&GATEWAY, &TESSERA);
     world.assert_refused(&world.sign(&gateway), Reason::AudienceNotAccepted);
     // Nor does one for an API prove who calls or acts.

@@ -6,14 +6,14 @@ use tessera::dev::people::{ALICE, HOME_TENANT};
 use tessera::dev::token::TokenBuilder;
 use tessera::domain::rejection::Reason;
 
-use super::attack;
 use super::places::Place;
+use super::{attack, world};
 use crate::exchange::{ask, fields, token, with};
-use crate::support::{ISSUER, ORDERS_API, Request, START, TASKS_API, TYK, World, assertion_key};
+use crate::support::{ISSUER, ORDERS_API, Request, START, TASKS_API, TYK, assertion_key};
 
 #[test]
 fn a130_an_id_token_opens_no_api() {
-    let world = World::start();
+    let world = world();
     let issuer = world.entra.issuer(HOME_TENANT);
     let id_token = issuer.id_token(&PORTAL, &ALICE);
     // Even where the app that signs in and the API are one registration.
@@ -60,7 +60,7 @@ fn a135_a136_events_are_no_tokens() {
 
 #[test]
 fn a137_our_own_answer_is_no_token() {
-    let world = World::start();
+    let world = world();
     let token = world.sign(&world.alice());
     let fields = [("client_id", TYK.0), ("client_secret", TYK.1), ("token", token.as_str())];
     let signed = Request::introspect(&fields).signed().send(world.public);
@@ -71,7 +71,7 @@ fn a137_our_own_answer_is_no_token() {
 
 #[test]
 fn a131_a134_what_was_minted_here_proves_no_client() {
-    let world = World::start();
+    let world = world();
     let alice = world.sign(&world.alice());
     let minted = [ORDERS_API, TASKS_API]
         .map(|resource| (resource.to_owned(), token(&world, TYK, &fields(&alice, resource))));
@@ -113,7 +113,7 @@ fn a143_opaque_texts_are_unknown() {
 
 #[test]
 fn a144_a_refresh_token_is_no_subject() {
-    let world = World::start();
+    let world = world();
     let alice = world.sign(&world.alice());
     for kind in ["refresh_token", "saml1", "saml2", "txn_token", "id-jag"] {
         let kind = format!("urn:ietf:params:oauth:token-type:{kind}");
@@ -129,7 +129,7 @@ fn a144_a_refresh_token_is_no_subject() {
 /// A180.
 #[test]
 fn a_token_bound_to_a_key_is_not_taken_as_bearer() {
-    let world = World::start();
+    let world = world();
     let bound = json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" });
     let token = world.sign(&world.alice().claim("cnf", bound.clone()));
     world.assert_refused(&token, Reason::ProofOfPossession);

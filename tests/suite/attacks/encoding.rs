@@ -5,9 +5,9 @@ use tessera::dev::keys::base64url;
 use tessera::domain::rejection::Reason;
 
 use super::places::{Place, Stand};
-use super::{attack, parts};
+use super::{attack, parts, world};
 use crate::exchange::{ask, fields, with};
-use crate::support::{ORDERS_API, Request, TYK, World};
+use crate::support::{ORDERS_API, Request, TYK};
 
 /// Texts that are their own description.
 fn texts(texts: impl IntoIterator<Item = String>) -> Vec<(String, String)> {
@@ -58,7 +58,7 @@ fn a50_a51_a52_a_token_is_three_parts() {
 
 #[test]
 fn a53_a54_a55_a57_a_token_has_one_spelling() {
-    let world = World::start();
+    let world = world();
     attack("A53 A54 A55 A57").tries_in(&world, |stand| {
         let good = stand.sign(&stand.good());
         let [header, payload, signature] = parts(&good);
@@ -192,7 +192,7 @@ fn a63_numbers_are_not_trusted() {
         let each = |number| ["exp", "iat", "nbf"].map(|claim| token(claim, number));
         numbers.into_iter().flat_map(each).collect()
     });
-    let world = World::start();
+    let world = world();
     for number in ["-0", "0.1", &digits] {
         let stand = Stand::new(&world, Place::Introspected);
         let open = format!("{{\"x\":{number},");
@@ -225,7 +225,7 @@ fn a65_look_alike_letters_are_other_letters() {
         let of = |claim| stand.with_claim(claim, look_alikes(&stand.text(claim)));
         ["iss", "aud"].into_iter().flat_map(of).collect()
     });
-    let world = World::start();
+    let world = world();
     let alice = world.sign(&world.alice());
     for scope in look_alikes("orders.read") {
         let asked = with(fields(&alice, ORDERS_API), "scope", &scope);

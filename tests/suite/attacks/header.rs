@@ -7,13 +7,12 @@ use serde_json::{Value, json};
 use tessera::dev::keys::SigningKey;
 use tessera::domain::rejection::Reason;
 
-use super::attack;
 use super::places::Place;
-use crate::support::World;
+use super::{attack, world};
 
 #[test]
 fn a30_a31_a32_a_token_never_says_where_its_key_is() {
-    let world = World::start();
+    let world = world();
     let trap = TcpListener::bind("127.0.0.1:0").unwrap();
     trap.set_nonblocking(true).unwrap();
     let (host, authority) = (trap.local_addr().unwrap(), world.entra.authority());
@@ -42,7 +41,7 @@ fn a30_a31_a32_a_token_never_says_where_its_key_is() {
 
 #[test]
 fn a33_a34_a35_a_key_name_is_only_a_name() {
-    attack("A33 A34 A35").fetching(2).tries(|stand| {
+    attack("A33 A34 A35").fetching(3).tries(|stand| {
         let names: [Value; 18] = [
             "../../../dev/null".into(),
             "/proc/self/environ".into(),
@@ -74,7 +73,7 @@ fn a33_a34_a35_a_key_name_is_only_a_name() {
 
 #[test]
 fn a36_a_key_has_to_be_named() {
-    let world = World::start();
+    let world = world();
     attack("A36").tries_in(&world, |stand| {
         stand.signed([stand.good().without_header("kid").without_header("x5t")])
     });
@@ -84,7 +83,7 @@ fn a36_a_key_has_to_be_named() {
 
 #[test]
 fn a38_unknown_key_names_cost_one_fetch() {
-    attack("A38").fetching(2).tries(|stand| {
+    attack("A38").fetching(3).tries(|stand| {
         let count = if stand.place == Place::Introspected { 200 } else { 30 };
         let unknown = |number| stand.good().header("kid", format!("unknown-{number}"));
         stand.signed((0..count).map(unknown))
@@ -160,7 +159,7 @@ fn a44_a_token_within_a_token_is_none() {
 
 #[test]
 fn a45_a_token_for_graph_is_for_graph() {
-    let world = World::start();
+    let world = world();
     let token = world.sign(&world.alice_v1().header("nonce", "AQABAAAAAAD"));
     world.assert_refused(&token, Reason::GraphToken);
     attack("A45")

@@ -8,8 +8,8 @@ use tessera::domain::rejection::Reason;
 use tessera::domain::tenant::PERSONAL_ACCOUNTS;
 use tessera::protocol::time::Seconds;
 
-use super::attack;
 use super::places::Place;
+use super::{attack, world};
 use crate::support::{ISSUER, World, and_partner};
 
 #[test]
@@ -38,7 +38,7 @@ fn a90_a91_an_unknown_issuer_is_never_asked() {
 
 #[test]
 fn a92_a93_a94_an_issuer_is_compared_letter_by_letter() {
-    let world = World::start();
+    let world = world();
     let authority = world.entra.authority().to_owned();
     attack("A92 A93 A94").tries_in(&world, |stand| {
         let good = stand.text("iss");
@@ -96,7 +96,7 @@ fn a95_a96_the_tenant_is_one_exact_guid() {
 
 #[test]
 fn a97_a98_only_configured_tenants_are_trusted() {
-    let world = World::start();
+    let world = world();
     let partner = world.entra.issuer(PARTNER_TENANT);
     let dave = world.sign(&partner.delegated(&PORTAL, &DAVE, &ORDERS, &["orders.read"]));
     world.assert_refused(&dave, Reason::TenantNotAccepted);
@@ -136,7 +136,7 @@ fn a37_a99_a_key_signs_for_its_own_issuer_only() {
 
 #[test]
 fn a100_a101_version_and_cloud_belong_to_the_issuer() {
-    let world = World::start();
+    let world = world();
     let v1 = world.alice_v1().claims()["iss"].as_str().unwrap().to_owned();
     let v2 = world.alice().claims()["iss"].as_str().unwrap().to_owned();
     let clouds = ["https://login.microsoftonline.us", "https://login.partner.microsoftonline.cn"];
@@ -182,7 +182,7 @@ fn a102_issuer_and_subject_are_texts() {
 
 #[test]
 fn a103_our_own_name_is_no_issuer_of_entra_tokens() {
-    let world = World::start();
+    let world = world();
     let ours = world.alice().claim("iss", ISSUER);
     // Our own tokens have a type of their own, and only our own keys sign them.
     world.assert_refused(&world.sign(&ours), Reason::TypeNotAccepted);
@@ -197,7 +197,7 @@ fn a103_our_own_name_is_no_issuer_of_entra_tokens() {
 
 #[test]
 fn a104_a_guests_home_is_not_the_tenant() {
-    let world = World::start();
+    let world = world();
     let bob = world.entra.issuer(HOME_TENANT).delegated(&PORTAL, &BOB, &ORDERS, &["orders.read"]);
     let idp = format!("https://sts.windows.net/{PARTNER_TENANT}/");
     let body = world.assert_active(&world.sign(&bob.claim("idp", idp)));

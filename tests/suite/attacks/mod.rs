@@ -27,6 +27,7 @@ use std::collections::HashSet;
 use places::{Place, Stand};
 use sightings::Asked;
 
+use crate::kubernetes::world;
 use crate::support::World;
 
 /// An attempt with tokens that must not be good.
@@ -57,12 +58,17 @@ impl<'r> Attack<'r> {
     /// With the tokens that `construct` makes for each place.
     #[track_caller]
     fn tries(&self, construct: impl Fn(&Stand<'_>) -> Vec<(String, String)>) {
-        self.tries_in(&World::start(), construct);
+        self.tries_in(&world(), construct);
     }
 
     /// As [`Self::tries`], in a world that is there already.
     #[track_caller]
     fn tries_in(&self, world: &World, construct: impl Fn(&Stand<'_>) -> Vec<(String, String)>) {
+        // Whose keys are not awaited at the start is asked for them by the first good token.
+        for place in self.places {
+            let stand = Stand::new(world, *place);
+            stand.accepts(&stand.sign(&stand.good()));
+        }
         let (asked, mut known) = (Asked::now(world), HashSet::new());
         for place in self.places {
             let stand = Stand::new(world, *place);

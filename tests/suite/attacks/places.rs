@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tessera::dev::apps::{INVOICE_AGENT, TESSERA};
+use tessera::dev::cluster;
 use tessera::dev::keys::SigningKey;
 use tessera::dev::people::HOME_TENANT;
 use tessera::dev::token::{TokenBuilder, raw_token};
@@ -12,6 +13,7 @@ use tessera::protocol::client_auth::JWT_BEARER;
 
 use super::sightings;
 use crate::exchange::{JWT, fields};
+use crate::kubernetes::CLUSTER;
 use crate::support::{
     Answer, ISSUER, ORDERS_API, Request, SIGNER, START, TYK, World, assertion_key, logs,
 };
@@ -25,8 +27,10 @@ pub(super) enum Place {
     Subject,
     /// `actor_token` of an exchange.
     Actor,
-    /// `client_assertion` of a caller.
+    /// `client_assertion` of a caller, which it signed itself.
     Assertion,
+    /// The same, signed by the cluster that the caller runs in.
+    Account,
     /// The caller's own token, as `Authorization: Bearer`.
     Bearer,
     /// The token of whoever calls an API behind a gateway (forward authentication).
@@ -35,11 +39,12 @@ pub(super) enum Place {
 
 impl Place {
     /// All of them.
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Introspected,
         Self::Subject,
         Self::Actor,
         Self::Assertion,
+        Self::Account,
         Self::Bearer,
         Self::Gateway,
     ];
@@ -57,7 +62,7 @@ impl Place {
                 400,
                 r#"{"error":"invalid_request","error_description":"the subject token or the actor token is not acceptable"}"#,
             ),
-            Self::Assertion => (
+            Self::Assertion | Self::Account => (
                 401,
                 r#"{"error":"invalid_client","error_description":"client authentication failed"}"#,
             ),
@@ -76,7 +81,7 @@ impl Place {
     const fn challenge(self) -> Option<&'static str> {
         match self {
             Self::Introspected | Self::Subject | Self::Actor => None,
-            Self::Assertion => Some("Basic "),
+            Self::Assertion | Self::Account => Some("Basic "),
             Self::Bearer => Some(r#"Bearer realm="tessera", error="invalid_token""#),
             Self::Gateway => Some(r#"Bearer realm="orders", error="invalid_token""#),
         }
@@ -90,7 +95,9 @@ impl Place {
             token.len() < 16_000 && token.trim_end_matches('=').bytes().all(known)
         };
         match self {
-            Self::Introspected | Self::Subject | Self::Actor | Self::Assertion => !token.is_empty(),
+            Self::Introspected | Self::Subject | Self::Actor | Self::Assertion | Self::Account => {
+                !token.is_empty()
+            }
             Self::Bearer => of("-._~+/=!\"#$%&'()*,:;<>?@[\\]^`{|}"),
             Self::Gateway => of("-._~+/") && !token.starts_with('='),
         }
@@ -121,6 +128,11 @@ impl<'w> Stand<'w> {
                 let id = format!("assertion-{}", next());
                 TokenBuilder::client_assertion(SIGNER, ISSUER, &id, START)
             }
+            // With one text as audience, as everybody else writes it.
+            Place::Account => {
+                let token = cluster::token(CLUSTER, &cluster::ROBOT, ISSUER, START);
+                token.claim("aud", ISSUER).claim("jti", next().to_string())
+            }
         }
     }
 
@@ -131,6 +143,7 @@ impl<'w> Stand<'w> {
             Place::Introspected
             | Place::Subject
             | Place::Actor
+            | Place::Account
             | Place::Bearer
             | Place::Gateway => self.world.entra.signing_key(),
         }
@@ -199,7 +212,7 @@ impl<'w> Stand<'w> {
                 let asked = [fields(alice, ORDERS_API), actor].concat();
                 Request::form("/token", &asked).basic(TYK)
             }
-            Place::Assertion => Request::introspect(&[
+            Place::Assertion | Place::Account => Request::introspect(&[
                 ("token", alice),
                 ("client_assertion", token),
                 ("client_assertion_type", JWT_BEARER),
@@ -220,7 +233,9 @@ impl<'w> Stand<'w> {
     pub(super) fn accepts(&self, token: &str) {
         let answer = self.present(token, "good");
         let good = match self.place {
-            Place::Introspected | Place::Assertion | Place::Bearer => answer.is_active(),
+            Place::Introspected | Place::Assertion | Place::Account | Place::Bearer => {
+                answer.is_active()
+            }
             Place::Subject | Place::Actor | Place::Gateway => answer.status == 200,
         };
         assert!(good, "{:?}: {answer:?}", self.place);
