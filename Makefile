@@ -77,7 +77,7 @@ guard: test-tools
 
 # See tests/fuzz/README.md; SECONDS=1800 looks for half an hour at each target.
 fuzz: test-tools
-	PATH="$(dir $(CARGO)):$$PATH" sh tests/fuzz/run $(or $(SECONDS),10)
+	PATH="$(dir $(CARGO)):$$PATH" sh tests/fuzz/run $(SECONDS)
 
 bench: test-tools
 	$(CARGO) build --release --locked
