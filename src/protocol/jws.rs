@@ -176,7 +176,8 @@ fn decode(part: &str, limit: usize) -> Result<Vec<u8>, JwsError> {
         return Err(JwsError::TooLarge);
     }
     // Strict by default: no padding, no trailing bits (A53, A56).
-    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_undecodable| JwsError::Encoding)
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_undecodable| JwsError::Encoding)?;
+    if bytes.len() > limit { Err(JwsError::TooLarge) } else { Ok(bytes) }
 }
 
 impl Header {
