@@ -7,7 +7,7 @@ MANIFESTS := Cargo.toml loadtest/Cargo.toml tests/fuzz/Cargo.toml
 SUPPLY := target/tools/supply-0.20.2/bin
 IGNORED := $(shell sed -n 's/.* id = "\(RUSTSEC-[0-9-]*\)".*/--ignore \1/p' deny.toml)
 
-.PHONY: help run test tools test-tools clients lint supply unit docs guard fuzz bench advisories
+.PHONY: help run test tools test-tools clients lint supply unit docs guard fuzz bench soak advisories
 
 help:
 	@echo 'make run    everything on this machine: service, Entra look-alike, sample configuration'
@@ -15,6 +15,7 @@ help:
 	@echo 'make guard  instructions of the hot functions, each with a limit; part of make test'
 	@echo 'make fuzz   looks for inputs that break what must hold, ten seconds a target; part of make test'
 	@echo 'make bench  the load test: takes about 25 minutes, writes loadtest/report.md'
+	@echo 'make soak   an hour of load while one thing after the other goes wrong, writes loadtest/soak.md'
 	@echo 'make advisories  what is known to be wrong with the dependencies; asks github.com'
 
 run: tools
@@ -82,3 +83,7 @@ fuzz: test-tools
 bench: test-tools
 	$(CARGO) build --release --locked
 	$(CARGO) run --release --locked --manifest-path loadtest/Cargo.toml
+
+soak: test-tools
+	$(CARGO) build --release --locked
+	$(CARGO) run --release --locked --manifest-path loadtest/Cargo.toml -- soak

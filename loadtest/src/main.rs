@@ -6,6 +6,7 @@ mod load;
 mod plan;
 mod report;
 mod scenarios;
+mod soak;
 mod system;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::Bench;
 use crate::plan::Plan;
+use crate::soak::Soak;
 
 #[derive(Debug, Parser)]
 #[command(about = "Measures tessera beside the same work without it")]
@@ -35,6 +37,8 @@ struct CommandLine {
 enum Command {
     /// Writes the figures of loadtest/report.json into docs/performance.md, as a whole run does
     Figures,
+    /// Hours of mixed load while one thing after the other goes wrong: see `loadtest/soak.md`
+    Soak(Soak),
     /// Reads a form and writes the bytes of a file
     #[command(name = "bare-http", hide = true)]
     Http { answer: PathBuf },
@@ -50,6 +54,7 @@ fn main() -> anyhow::Result<()> {
     let line = CommandLine::parse();
     match line.command {
         Some(Command::Figures) => report::renew_page(),
+        Some(Command::Soak(soak)) => soak.run(),
         Some(Command::Http { answer }) => bare::http::serve(&answer),
         Some(Command::Null { answer }) => bare::null::serve(&answer),
         Some(Command::Plugin) => bare::plugin::serve(),

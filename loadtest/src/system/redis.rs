@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -45,7 +46,11 @@ impl Redis {
 
     /// The same with more arguments.
     pub(crate) fn start_with(more: &[&str]) -> anyhow::Result<Self> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        Self::start_at(free_port()?, more)
+    }
+
+    /// The same at a port that was another's before.
+    pub(crate) fn start_at(port: u16, more: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let child = Command::new("taskset")
             .args(["-c", "1", "redis-server", "--bind", "127.0.0.1", "--port", &port.to_string()])
@@ -62,6 +67,21 @@ impl Redis {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    pub(crate) fn signal(&self, name: &str) -> anyhow::Result<()> {
+        // taskset became the server itself (execve).
+        let sent =
+            Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status()?;
+        ensure!(sent.success(), "kill failed");
+        Ok(())
+    }
+
+    /// Loses everything that it holds.
+    pub(crate) fn forget(&self) -> anyhow::Result<()> {
+        let mut connection = Client::open(self.url())?.get_connection()?;
+        Ok(redis::cmd("FLUSHALL").query(&mut connection)?)
     }
 
     pub(crate) fn url(&self) -> String {
@@ -109,6 +129,26 @@ impl Drop for Redis {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// The ports to choose from: below those that the system gives to outgoing connections, so that
+/// nobody takes one while a killed server is to come back to it.
+const PORTS: std::ops::Range<u16> = 20_000..30_000;
+
+/// A port that nobody has.
+pub(crate) fn free_port() -> anyhow::Result<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Others of these programs begin elsewhere.
+    let first = std::process::id() % u32::from(PORTS.end - PORTS.start);
+    let first = PORTS.start + u16::try_from(first)?;
+    for _ in PORTS {
+        let next = first.saturating_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + (next - PORTS.start) % (PORTS.end - PORTS.start);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    anyhow::bail!("no free port")
 }
 
 async fn gets(

@@ -1,13 +1,13 @@
 //! A Redis with a replica, watched by three sentinels, all on core 1.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, ensure};
 use redis::{Client, FromRedisValue, cmd};
 use tempfile::TempDir;
 
-use crate::system::redis::Redis;
+use crate::system::redis::{Redis, free_port};
 use crate::system::wait::wait_until;
 
 /// The name under which they watch the master.
@@ -42,8 +42,13 @@ struct Watcher {
 }
 
 impl Sentinels {
-    /// Ready for a fail-over at once.
+    /// Ready for a fail-over at once, when the master is silent for a second.
     pub(crate) fn start() -> anyhow::Result<Self> {
+        Self::start_with(1000)
+    }
+
+    /// The same, but the master is gone only after so many milliseconds.
+    pub(crate) fn start_with(down_after: u32) -> anyhow::Result<Self> {
         let hasty = ["--repl-diskless-sync-delay", "0"];
         let master = Redis::start_with(&hasty)?;
         let port = master.port().to_string();
@@ -54,7 +59,8 @@ impl Sentinels {
             told.is_ok_and(|told| told.contains("master_link_status:up"))
         };
         wait_until("the copy of Redis", || Ok(linked()))?;
-        let watchers = (0..SENTINELS).map(|_| Watcher::start(&port)).collect::<Result<_, _>>()?;
+        let start = |_| Watcher::start(&port, down_after);
+        let watchers = (0..SENTINELS).map(start).collect::<Result<_, _>>()?;
         let all = Self { master: Some(master), replica, watchers };
         for watcher in &all.watchers {
             // Before Redis 7 they do not know this command, and go on as usual.
@@ -62,6 +68,43 @@ impl Sentinels {
         }
         wait_until("a quorum of sentinels", || Ok(all.watchers.iter().all(Watcher::is_ready)))?;
         Ok(all)
+    }
+
+    /// The server that is written to.
+    pub(crate) fn master(&self) -> anyhow::Result<&Redis> {
+        self.master.as_ref().context("the master is gone")
+    }
+
+    /// Looks who is the master by now: sentinels of a busy machine may have changed their mind.
+    pub(crate) fn look(&mut self) {
+        let replica = self.replica.port().to_string();
+        let changed = self.watchers.iter().all(|one| one.named().is_ok_and(|port| port == replica));
+        if let Some(master) = self.master.as_mut().filter(|_| changed) {
+            std::mem::swap(master, &mut self.replica);
+        }
+    }
+
+    /// After a fail-over: who was the replica is the master, and the master of before, started again
+    /// with nothing in it if it was killed, is its replica. Ready for the next fail-over.
+    pub(crate) fn change_places(&mut self, before: u16) -> anyhow::Result<()> {
+        let port = self.replica.port().to_string();
+        let former = match self.master.take() {
+            Some(frozen) => frozen,
+            None => {
+                let hasty = ["--repl-diskless-sync-delay", "0"];
+                Redis::start_at(
+                    before,
+                    &[&hasty[..], &["--replicaof", "127.0.0.1", &port]].concat(),
+                )?
+            }
+        };
+        self.master = Some(std::mem::replace(&mut self.replica, former));
+        let linked = || {
+            let told: anyhow::Result<String> = ask(before, "INFO", &["replication"]);
+            told.is_ok_and(|told| told.contains("master_link_status:up"))
+        };
+        wait_until("the copy of Redis", || Ok(linked()))?;
+        wait_until("a quorum of sentinels", || Ok(self.watchers.iter().all(Watcher::is_ready)))
     }
 
     /// Where clients ask who the master is.
@@ -86,14 +129,14 @@ impl Sentinels {
 
 impl Watcher {
     /// Watches the master at `port`.
-    fn start(port: &str) -> anyhow::Result<Self> {
-        let own = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    fn start(port: &str, down_after: u32) -> anyhow::Result<Self> {
+        let own = free_port()?;
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("sentinel.conf");
         let text = format!(
             "port {own}\nbind 127.0.0.1\ndir {}\n\
              sentinel monitor {MASTER} 127.0.0.1 {port} 2\n\
-             sentinel down-after-milliseconds {MASTER} 1000\n\
+             sentinel down-after-milliseconds {MASTER} {down_after}\n\
              sentinel failover-timeout {MASTER} 3000\n",
             folder.path().display()
         );
