@@ -28,10 +28,8 @@ impl Configuration {
                 "tyk": {
                     "secret": "${env:TYK_SECRET}",
                     "introspect": { "audiences": [ORDERS.client_id] },
-                    "exchange": [],
                 },
             },
-            "resources": {},
         });
         Self(bare).audiences(authority, &[ORDERS.client_id]).rules([rule("gold", GOLD_CUSTOMERS)])
     }
@@ -64,13 +62,8 @@ impl Configuration {
         self.0["resources"][name] = resource;
         let exchange = json!({ "resource": name, "scopes": ["orders.read"], "subjects": ["user"] });
         let tyk = &mut self.0["clients"]["tyk"];
-        for (list, item) in [("/exchange", exchange), ("/introspect/audiences", Value::from(name))]
-        {
-            tyk.pointer_mut(list)
-                .and_then(Value::as_array_mut)
-                .into_iter()
-                .for_each(|list| list.push(item.clone()));
-        }
+        push(&mut tyk["exchange"], exchange);
+        push(&mut tyk["introspect"]["audiences"], name.into());
         self
     }
 
@@ -107,4 +100,59 @@ pub(crate) fn rule(name: &str, group: &str) -> Value {
         "when": { "groups": [group] },
         "grant": { "policies": [name], "scopes": ["orders.export"] },
     })
+}
+
+/// At the end of `list`, which may not be there yet.
+fn push(list: &mut Value, item: Value) {
+    match list {
+        Value::Array(list) => list.push(item),
+        nothing => *nothing = json!([item]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tessera::config::{Environment, PlainSecrets, load};
+
+    use super::*;
+    use crate::system::mint::SEAL;
+
+    /// Where every secret is one that seals, and no two are the same.
+    struct Sealed;
+
+    impl Environment for Sealed {
+        fn variable(&self, name: &str) -> Result<String, String> {
+            Ok(match name {
+                "SEAL" => SEAL.to_owned(),
+                _ => format!("{name}-{SEAL}"),
+            })
+        }
+
+        fn file(&self, path: &Path) -> Result<String, String> {
+            Err(path.display().to_string())
+        }
+    }
+
+    fn loads(configuration: &Configuration) {
+        let text = configuration.to_string();
+        let loaded = load(&text, "loadtest", &Sealed, PlainSecrets::Refused);
+        assert!(loaded.is_ok(), "{}", loaded.unwrap_err());
+    }
+
+    #[test]
+    fn tessera_takes_what_scenarios_start_it_with() {
+        let new = || Configuration::new("http://127.0.0.1:1");
+        loads(&new());
+        loads(&new().resource("https://jwt.internal", Form::Jwt));
+        let both = new().resource("https://jwt.internal", Form::Jwt);
+        let both = both.resource("https://opaque.internal", Form::Opaque);
+        loads(&both.clone().redis(json!({ "url": "redis://127.0.0.1:1", "prefix": "loadtest" })));
+        loads(&both.rules((0..1000).map(|number| rule(&format!("r{number}"), GOLD_CUSTOMERS))));
+        let client = |name: &str| -> (String, String, &[&str]) {
+            (name.to_owned(), format!("${{env:{name}}}"), &[ORDERS.client_id])
+        };
+        loads(&new().clients(["one", "two"].map(client)));
+    }
 }
