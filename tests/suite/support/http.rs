@@ -128,6 +128,7 @@ impl Request {
 
     #[track_caller]
     fn exchange(&self, mut stream: TcpStream) -> Answer {
+        let to = stream.peer_addr().unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let sent = watch::sent(&self.headers, &self.body);
         // The listener may answer and close before it has read everything.
