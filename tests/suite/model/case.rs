@@ -48,6 +48,11 @@ pub(super) enum Step {
         at: usize,
     },
     Reload(Setup),
+    /// One part of the configuration is as in another one, and all else as it was.
+    Adjust {
+        part: usize,
+        like: Setup,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +115,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(at, what, token, back)| Step::Order { at, what, token, back }),
         3 => seconds.prop_map(Step::Advance),
         1 => setup().prop_map(Step::Reload),
+        3 => (n(), setup()).prop_map(|(part, like)| Step::Adjust { part, like }),
     ]
 }
 

@@ -78,11 +78,16 @@ impl Play<'_> {
                 self.rig.rotate(if *kept { OldKey::Kept } else { OldKey::Dropped });
             }
             Step::RotateOwn { at } => self.rig.rotate_own(at % replicas),
-            Step::Reload(setup) => {
-                self.rig.reload(setup);
-                self.setup = setup.clone();
-            }
+            Step::Reload(setup) => self.reload(setup.clone()),
+            Step::Adjust { part, like } => self.reload(self.setup.clone().adjusted(*part, like)),
         }
+    }
+
+    /// What was told before must not be told again where it is not right any more.
+    fn reload(&mut self, setup: Setup) {
+        self.sweep_at(0);
+        self.rig.reload(&setup);
+        self.setup = setup;
     }
 
     fn site(&self) -> Site<'_> {
@@ -115,11 +120,13 @@ impl Play<'_> {
     /// Every token, asked by everybody everywhere: nothing that was remembered differs from what is
     /// right now (P8), nobody sees what is not theirs (P9), and what is revoked stays so (P14).
     fn sweep(&mut self) {
-        for at in 0..self.rig.replicas.len() {
-            for client in self.setup.clients.clone() {
-                for token in 0..self.tokens.len() {
-                    self.compare(at, &client, token);
-                }
+        (0..self.rig.replicas.len()).for_each(|at| self.sweep_at(at));
+    }
+
+    fn sweep_at(&mut self, at: usize) {
+        for client in self.setup.clients.clone() {
+            for token in 0..self.tokens.len() {
+                self.compare(at, &client, token);
             }
         }
     }

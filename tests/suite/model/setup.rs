@@ -242,6 +242,33 @@ impl Setup {
         self
     }
 
+    /// With one part as in `like`: a client, what it may introspect or exchange; a resource; or the
+    /// mapping.
+    pub(super) fn adjusted(mut self, part: usize, like: &Self) -> Self {
+        let number = part / 4;
+        let random = self.clients.len() - (CLIENTS.len() - RANDOM_CLIENTS);
+        let client = &mut self.clients[number % random];
+        let other = like.client(client.id).unwrap_or(client).clone();
+        match part % 4 {
+            0 if client.introspect.is_some() && other.introspect.is_some() => {
+                client.introspect = other.introspect;
+                // Never the same again: one audience is taken away.
+                if let Some((audiences, _)) = &mut client.introspect {
+                    audiences.remove(number % audiences.len());
+                }
+            }
+            0 => client.introspect = other.introspect,
+            1 => client.exchange = other.exchange,
+            2 => self.mapping.clone_from(&like.mapping),
+            _ => {
+                let id = RESOURCES[number % RESOURCES.len()];
+                self.resources.retain(|resource| resource.id != id);
+                self.resources.extend(like.resource(id).cloned());
+            }
+        }
+        self.tidied()
+    }
+
     pub(super) fn client(&self, id: &str) -> Option<&Client> {
         self.clients.iter().find(|client| client.id == id)
     }

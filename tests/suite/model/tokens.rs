@@ -203,7 +203,7 @@ prop_compose! {
     pub(super) fn sign_in()(
         who in any_who(),
         api in prop_oneof![4 => Just(Address::Orders), 2 => Just(Address::Billing), 1 => Just(Address::Ourselves)],
-        starts in prop_oneof![4 => -600_i64..=0, 1 => 50_i64..70], ends in prop_oneof![4 => 300_i64..5000, 1 => -70_i64..300],
+        starts in prop_oneof![4 => -600_i64..=0, 1 => 50_i64..70], ends in prop_oneof![4 => 300_i64..5000, 1 => -70_i64..300, 1 => 171_800_i64..173_400],
         scopes in prop_oneof![4 => subsequence(ENTRA_SCOPES.to_vec(), 1..=3), 1 => Just(Vec::new())],
         roles in subsequence(ENTRA_ROLES.to_vec(), 0..=2),
         groups in proptest::option::of(subsequence(GROUPS.to_vec(), 0..=2)), acr in any::<bool>(),
