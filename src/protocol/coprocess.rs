@@ -14,16 +14,10 @@ use super::json::FromObject;
 /// The full name of the service.
 pub const SERVICE: &str = "coprocess.Dispatcher";
 
-unprinted!(
-    Object,
-    MiniRequestObject,
-    ReturnOverrides,
-    SessionState,
-    BasicAuthData,
-    JwtData,
-    ResponseObject,
-    Event
-);
+unprinted! {
+    Object, MiniRequestObject, ReturnOverrides, SessionState, BasicAuthData,
+    JwtData, ResponseObject, Event
+}
 
 /// A request on its way through Tyk, there and back.
 #[derive(Clone, PartialEq, prost::Message)]
