@@ -14,7 +14,7 @@ help:
 	@echo 'make test   install what the tests need, then formatting, lints, tests and documentation'
 	@echo 'make guard  instructions of the hot functions, each with a limit; part of make test'
 	@echo 'make fuzz   looks for inputs that break what must hold, ten seconds a target; part of make test'
-	@echo 'make bench  the load test: takes about 25 minutes, writes loadtest/report.md'
+	@echo 'make bench  the load test: takes about 20 minutes, writes loadtest/report.md'
 	@echo 'make soak   an hour of load while one thing after the other goes wrong, writes loadtest/soak.md'
 	@echo 'make advisories  what is known to be wrong with the dependencies; asks github.com'
 
