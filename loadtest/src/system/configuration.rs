@@ -31,7 +31,7 @@ impl Configuration {
                 },
             },
         });
-        Self(bare).audiences(authority, &[ORDERS.client_id]).rules([rule("gold", GOLD_CUSTOMERS)])
+        Self(bare).audiences(authority, &[ORDERS.client_id]).rules([gold()])
     }
 
     /// With this section in the place of its own.
@@ -93,13 +93,16 @@ impl fmt::Display for Configuration {
     }
 }
 
-/// A mapping rule: who is in `group` has the policy `name`, and one scope more.
+/// A mapping rule: who is in `group` has the policy `name`. Short, for there may be 10,000 of them.
 pub(crate) fn rule(name: &str, group: &str) -> Value {
-    json!({
-        "name": name,
-        "when": { "groups": [group] },
-        "grant": { "policies": [name], "scopes": ["orders.export"] },
-    })
+    json!({ "name": name, "when": { "groups": [group] }, "grant": { "policies": [name] } })
+}
+
+/// The rule of the sample: gold customers have one scope more, too.
+pub(crate) fn gold() -> Value {
+    let mut gold = rule("gold", GOLD_CUSTOMERS);
+    gold["grant"]["scopes"] = json!(["orders.export"]);
+    gold
 }
 
 /// At the end of `list`, which may not be there yet.
@@ -149,7 +152,10 @@ mod tests {
         let both = new().resource("https://jwt.internal", Form::Jwt);
         let both = both.resource("https://opaque.internal", Form::Opaque);
         loads(&both.clone().redis(json!({ "url": "redis://127.0.0.1:1", "prefix": "loadtest" })));
-        loads(&both.rules((0..1000).map(|number| rule(&format!("r{number}"), GOLD_CUSTOMERS))));
+        let other = |number| rule(&format!("{number:x}"), GOLD_CUSTOMERS);
+        let many = both.rules((1..10_000).map(other).chain([gold()]));
+        assert!(many.to_string().len() < 1024 * 1024, "a file is not longer");
+        loads(&many);
         let client = |name: &str| -> (String, String, &[&str]) {
             (name.to_owned(), format!("${{env:{name}}}"), &[ORDERS.client_id])
         };

@@ -2,7 +2,6 @@
 
 use anyhow::Context as _;
 use serde_json::json;
-use tessera::dev::people::GOLD_CUSTOMERS;
 
 use super::{Part, Point, megabytes, ratio, spelled, throughput};
 use crate::bench::Bench;
@@ -11,7 +10,7 @@ use crate::load::population::{Population, introspections};
 use crate::report::plot::Axis;
 use crate::report::table::Table;
 use crate::report::{Aim, Target};
-use crate::system::configuration::{Configuration, rule};
+use crate::system::configuration::{Configuration, gold, rule};
 use crate::system::tessera::Tessera;
 
 /// How many tokens are new to each server.
@@ -52,9 +51,8 @@ pub(super) fn run(bench: &Bench) -> anyhow::Result<Part> {
 /// The one rule that matches comes last; all others name a group each that nobody is in.
 fn configuration(authority: &str, rules: usize) -> Configuration {
     let other =
-        |number| rule(&format!("r{number}"), &format!("9f000000-0000-4000-8000-{number:012}"));
-    let gold = rule("gold", GOLD_CUSTOMERS);
-    Configuration::new(authority).rules((1..rules).map(other).chain([gold]))
+        |number| rule(&format!("{number:x}"), &format!("9f000000-0000-4000-8000-{number:012}"));
+    Configuration::new(authority).rules((1..rules).map(other).chain([gold()]))
 }
 
 fn told(points: &[Point], tokens: usize) -> anyhow::Result<Part> {
