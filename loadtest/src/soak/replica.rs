@@ -7,13 +7,14 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use super::asked::GUESS;
 use crate::system::mint;
+use crate::system::wait::wait_within;
 
 /// How many lines of each sort are told.
 const TOLD: u64 = 5;
@@ -137,14 +138,8 @@ impl Replica {
     }
 
     pub(super) fn ended(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            ensure!(begun.elapsed() < patience, "it does not end");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_within(patience, "its end", || Ok(self.child.try_wait()?.is_some()))?;
+        Ok(self.child.wait()?)
     }
 
     /// Whether it runs, which it does until it is told otherwise.

@@ -3,19 +3,21 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use serde_json::Value;
+use anyhow::Context as _;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tessera::dev::apps::ORDERS;
-use tessera::dev::people::{GOLD_CUSTOMERS, HOME_TENANT};
+use tessera::dev::people::GOLD_CUSTOMERS;
 use tessera::dev::server::Running;
 
 use super::replica::{Logs, Replica};
 use super::stage::{At, REPLICAS};
 use crate::load::connection::get;
-use crate::system::sentinels::{MASTER, Sentinels};
+use crate::system::configuration::{Configuration, Form, rule};
+use crate::system::sentinels::Sentinels;
+use crate::system::wait::wait_within;
 
 /// How long a condition is waited for, on a machine that may be busy with other things.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -104,56 +106,18 @@ impl Site {
 
     /// The configuration of this number.
     pub(super) fn text(&self, number: u64) -> String {
-        let orders = ORDERS.client_id;
-        let authority = self.entra.authority();
-        let sentinels = self.sentinels.addresses();
-        let url = sentinels.first().map(SocketAddr::to_string).unwrap_or_default();
-        let others: Vec<_> = sentinels.iter().skip(1).map(|one| format!("\"{one}\"")).collect();
-        let others = others.join(", ");
-        format!(
-            r#"
-issuer: https://sts.example.com
-listen: {{ public: "127.0.0.1:0", admin: "127.0.0.1:0" }}
-entra:
-  - tenant: {HOME_TENANT}
-    authority: {authority}
-    audiences: [{orders}]
-clients:
-  guesser:
-    secret: "${{env:GUESSER_SECRET}}"
-    introspect: {{ audiences: [{orders}] }}
-  tyk:
-    secret: "${{env:TYK_SECRET}}"
-    introspect:
-      audiences: [{orders}, "https://orders.internal", "https://opaque.internal"]
-    exchange:
-      - {{ resource: "https://orders.internal", scopes: [orders.read], subjects: [user] }}
-      - {{ resource: "https://opaque.internal", scopes: [orders.read], subjects: [user] }}
-resources:
-  https://orders.internal: {{ scopes: {{ orders.read: [orders.read] }}, callers: [tyk] }}
-  https://opaque.internal:
-    scopes: {{ orders.read: [orders.read] }}
-    callers: [tyk]
-    token: opaque
-mapping:
-  - name: gold
-    when: {{ groups: [{GOLD_CUSTOMERS}] }}
-    grant: {{ policies: [p-{number}] }}
-# The shortest that can be set, so that an hour sees them often, and memory that is soon full.
-key_sets: {{ refresh: 1m, cooldown: 10s }}
-signing: {{ rotate: 1h, announce: 5m }}
-cache: {{ bytes: 8MiB }}
-store:
-  sealing_key: "${{env:SEAL}}"
-  redis:
-    url: "redis://{url}"
-    nodes: [{others}]
-    mode: sentinel
-    master: {MASTER}
-    prefix: soak
-shutdown: {{ drain: 2s }}
-"#
-        )
+        Configuration::new(self.entra.authority())
+            .client("guesser", "${env:GUESSER_SECRET}", &[ORDERS.client_id])
+            .resource("https://orders.internal", Form::Jwt)
+            .resource("https://opaque.internal", Form::Opaque)
+            .rules([rule(&format!("p-{number}"), GOLD_CUSTOMERS)])
+            // The shortest that can be set, so that an hour sees them often, and memory that is soon full.
+            .with("key_sets", json!({ "refresh": "1m", "cooldown": "10s" }))
+            .with("signing", json!({ "rotate": "1h", "announce": "5m" }))
+            .with("cache", json!({ "bytes": "8MiB" }))
+            .redis(self.sentinels.settings("soak"))
+            .with("shutdown", json!({ "drain": "2s" }))
+            .to_string()
     }
 }
 
@@ -165,12 +129,7 @@ pub(super) fn readiness(admin: SocketAddr) -> anyhow::Result<Value> {
 /// Looks until `done`.
 pub(super) fn wait_until(
     what: &str,
-    mut done: impl FnMut() -> anyhow::Result<bool>,
+    done: impl FnMut() -> anyhow::Result<bool>,
 ) -> anyhow::Result<()> {
-    let begun = Instant::now();
-    while !done()? {
-        ensure!(begun.elapsed() < PATIENCE, "{what}: not within {} s", PATIENCE.as_secs());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
+    wait_within(PATIENCE, what, done)
 }

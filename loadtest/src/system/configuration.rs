@@ -67,6 +67,12 @@ impl Configuration {
         self
     }
 
+    /// A further client, with a reference to its secret.
+    pub(crate) fn client(mut self, name: &str, secret: &str, audiences: &[&str]) -> Self {
+        self.0["clients"][name] = client(secret, audiences);
+        self
+    }
+
     /// Shares what is at `redis`: settings of the section of that name.
     pub(crate) fn redis(self, redis: Value) -> Self {
         self.with("store", json!({ "sealing_key": "${env:SEAL}", "redis": redis }))
@@ -77,9 +83,8 @@ impl Configuration {
         self,
         clients: impl IntoIterator<Item = (String, String, &'a [&'a str])>,
     ) -> Self {
-        let section = |(name, secret, audiences)| {
-            (name, json!({ "secret": secret, "introspect": { "audiences": audiences } }))
-        };
+        let section =
+            |(name, secret, audiences): (_, String, _)| (name, client(&secret, audiences));
         self.with(
             "clients",
             clients.into_iter().map(section).collect::<serde_json::Map<_, _>>().into(),
@@ -91,6 +96,11 @@ impl fmt::Display for Configuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// A client that may ask about tokens for these audiences.
+fn client(secret: &str, audiences: &[&str]) -> Value {
+    json!({ "secret": secret, "introspect": { "audiences": audiences } })
 }
 
 /// A mapping rule: who is in `group` has the policy `name`. Short, for there may be 10,000 of them.

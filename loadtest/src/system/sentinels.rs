@@ -5,13 +5,14 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, ensure};
 use redis::{Client, FromRedisValue, cmd};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::system::redis::{Redis, free_port};
 use crate::system::wait::wait_until;
 
 /// The name under which they watch the master.
-pub(crate) const MASTER: &str = "loadtest";
+const MASTER: &str = "loadtest";
 const SENTINELS: usize = 3;
 /// They look, and tell each other what they see, ten times as often as usual, so that all of them
 /// know each other soon after the start. How soon a master counts as gone is in their file.
@@ -110,6 +111,19 @@ impl Sentinels {
     /// Where clients ask who the master is.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.watchers.iter().map(|one| (Ipv4Addr::LOCALHOST, one.port).into()).collect()
+    }
+
+    /// Where replicas find their Redis, and what their keys begin with there.
+    pub(crate) fn settings(&self, prefix: &str) -> Value {
+        let mut nodes = self.addresses().into_iter();
+        let first = nodes.next().map(|at| format!("redis://{at}")).unwrap_or_default();
+        json!({
+            "url": first,
+            "nodes": nodes.map(|at| at.to_string()).collect::<Vec<_>>(),
+            "mode": "sentinel",
+            "master": MASTER,
+            "prefix": prefix,
+        })
     }
 
     /// Ends the master without a word (SIGKILL).

@@ -13,11 +13,20 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Looks until `done`.
 pub(crate) fn wait_until(
     what: &str,
+    done: impl FnMut() -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
+    wait_within(PATIENCE, what, done)
+}
+
+/// Looks until `done`, but not for longer than that.
+pub(crate) fn wait_within(
+    patience: Duration,
+    what: &str,
     mut done: impl FnMut() -> anyhow::Result<bool>,
 ) -> anyhow::Result<()> {
     let begun = Instant::now();
     while !done()? {
-        ensure!(begun.elapsed() < PATIENCE, "{what}: not within {} s", PATIENCE.as_secs());
+        ensure!(begun.elapsed() < patience, "{what}: not within {} s", patience.as_secs());
         std::thread::sleep(PAUSE);
     }
     Ok(())

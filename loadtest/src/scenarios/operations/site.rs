@@ -21,7 +21,7 @@ use crate::plan::Plan;
 use crate::system::configuration::{Configuration, Form, rule};
 use crate::system::installation::{Replica, ready_replica};
 use crate::system::mint::{SEAL, SECRET};
-use crate::system::sentinels::{MASTER, Sentinels};
+use crate::system::sentinels::Sentinels;
 use crate::system::tessera::Addresses;
 
 /// How long ago the keys rotated for the last time: longer than `signing.announce`, so that the next
@@ -96,21 +96,11 @@ impl Site {
     }
 
     fn text(&self, number: u64) -> String {
-        let mut nodes = self.sentinels.addresses().into_iter();
-        let first = nodes.next().map(|at| format!("redis://{at}")).unwrap_or_default();
-        let others: Vec<_> = nodes.map(|at| at.to_string()).collect();
-        let redis = json!({
-            "url": first,
-            "nodes": others,
-            "mode": "sentinel",
-            "master": MASTER,
-            "prefix": "loadtest",
-        });
         Configuration::new(self.entra.authority())
             .resource("https://orders.internal", Form::Jwt)
             .resource("https://opaque.internal", Form::Opaque)
             .rules([rule(&format!("p-{number}"), GOLD_CUSTOMERS)])
-            .redis(redis)
+            .redis(self.sentinels.settings("loadtest"))
             .with("shutdown", json!({ "drain": "2s" }))
             .to_string()
     }
